@@ -42,13 +42,13 @@ class SpectralAnalysis:
     def __init__(self, sample_rate=SAMPLE_RATE):
         self.sample_rate = sample_rate
         self.hop = round(sample_rate * HOP_MS / 1000)
-        layout = dict(
-            sample_rate=sample_rate,
-            n_fft=N_FFT,
-            win_length=WINDOW_MS,
-            hop_length=HOP_MS,
-            window_fn=torch.hamming_window,
-        )
+        layout = {
+            "sample_rate": sample_rate,
+            "n_fft": N_FFT,
+            "win_length": WINDOW_MS,
+            "hop_length": HOP_MS,
+            "window_fn": torch.hamming_window,
+        }
         self.stft = STFT(**layout)
         self.istft = ISTFT(**layout)
 

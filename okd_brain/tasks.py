@@ -183,6 +183,10 @@ class SpeechEnhancement:
             return self.analysis.log_magnitude(batch.enhanced_sig.data)
         return inputs.clean if source == "clean" else inputs.noisy
 
+    def unprocessed_wave(self, batch):
+        """Return what no generator touched: [batch, samples]."""
+        return batch.noisy_sig.data
+
     def discriminator_input(self, spectrum, inputs):
         """Stack what the discriminator sees: (clean, degraded).
 

@@ -1,0 +1,315 @@
+"""MetricGAN-OKD: K generators, their discriminator, and the mimicry between them.
+
+An epoch is a sequence of whole passes over its utterances: the generators
+(``generator``), the discriminator on what one of them makes of these
+(``current``), on a share of the past (``replay``), and on the current set again.
+``curriculum.py`` plans them; here is what each update does.
+"""
+
+import speechbrain as sb
+import torch
+from speechbrain.nnet.schedulers import update_learning_rate
+from speechbrain.utils.logger import get_logger
+
+from okd_brain.current_set import CurrentSetMaker
+from okd_brain.evaluation import EvaluatingBrain
+from okd_brain.excerpts import ExcerptReader
+from okd_brain.metrics import heads_of
+from okd_brain.mimicry import from_peers, mse
+from okd_brain.networks import discriminator_heads, unwrapped, world_size
+from okd_brain.phases import PhasedLoader
+from okd_brain.replay import Replay
+from okd_brain.running_means import RunningMeans
+
+logger = get_logger(__name__)
+
+
+class OKDBrain(EvaluatingBrain):
+    """Train generators on perceptual metrics with online knowledge distillation.
+
+    Arguments are those of ``EvaluatingBrain``.
+    """
+
+    def __init__(self, modules, hparams, run_opts=None, checkpointer=None):
+        super().__init__(modules, hparams, run_opts, checkpointer)
+        self.heads = heads_of(self.targets)
+        self.discriminator_heads = discriminator_heads(
+            hparams["targets"], hparams["discriminator"]
+        )
+        self.replay = Replay(
+            self.checkpointer.checkpoints_dir / "replay",
+            self.task.sample_rate,
+            self.hparams.max_history,
+        )
+        self.checkpointer.add_recoverable("replay", self.replay)
+        self.train_means = RunningMeans()
+        self.phase = None  # set by fit_batch
+        self.source = None  # what D judges now; set by fit_batch
+
+    # The epoch ----------------------------------------------------------------
+
+    def make_dataloader(
+        self, dataset, stage, ckpt_prefix="dataloader-", **loader_kwargs
+    ):
+        """Return the phased loader for training."""
+        if stage != sb.Stage.TRAIN:
+            return super().make_dataloader(dataset, stage, **loader_kwargs)
+        self.train_lengths = {
+            key: entry["length"] for key, entry in dataset.data.items()
+        }
+        reader = ExcerptReader(dataset, self.heads, self.replay)
+        self.make_current_set = CurrentSetMaker(
+            self.task,
+            reader,
+            self.replay,
+            self.make_scorer(self.learnt),
+            self.device,
+        )
+        self.train_loader = PhasedLoader(
+            lambda epoch: self.curriculum.plan(
+                epoch, self.train_lengths, self.replay, self.current_set
+            ),
+            reader,
+            self.rank,
+            world_size(),
+            self.debug_limit,
+            **loader_kwargs,
+        )
+        self.checkpointer.add_recoverable(
+            ckpt_prefix + stage.name, self.train_loader
+        )
+        return self.train_loader
+
+    def current_set(self, epoch):
+        """Return the epoch's scored records; made when first asked for."""
+        if not self.replay.current:
+            curriculum = self.curriculum
+            excerpts = curriculum.draw(self.train_lengths, epoch)
+            if self.debug_limit is not None:
+                excerpts = excerpts[: self.debug_limit * curriculum.batch_size]
+            drawn = curriculum.rng("generator", epoch).choice(self.targets)
+            with self.evaluation_ctx:
+                self.replay.current = self.make_current_set(
+                    self.generator(drawn),
+                    drawn.name,
+                    excerpts,
+                    epoch,
+                    self.rank,
+                    world_size(),
+                )
+            left_out = len(excerpts) - len(self.replay.current)
+            self.train_means.add("left out of D's data", left_out)
+        return self.replay.current
+
+    def on_stage_start(self, stage, epoch=None):
+        """Tell the loader which epoch it is."""
+        if stage == sb.Stage.TRAIN:
+            self.train_loader.set_epoch(epoch)
+            self.train_means.clear()
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """After the updates, the current set becomes part of the past."""
+        if stage != sb.Stage.TRAIN:
+            super().on_stage_end(stage, stage_loss, epoch)
+            return
+        self.replay.add_current()
+        self._anneal(epoch - self.curriculum.preparation)
+        self.train_stats = {"loss": stage_loss, **self.train_means.summary()}
+
+    def _anneal(self, epoch):
+        """Apply the learning-rate schedules, which count OKD epochs from 1."""
+        for name, optimizer in self.optimizers_dict.items():
+            schedule = (
+                self.hparams.generator_schedule
+                if name.startswith("g_")
+                else self.hparams.discriminator_schedule
+            )
+            if schedule and epoch > 0 and not name.startswith("warmup_"):
+                update_learning_rate(optimizer, schedule(epoch)[1])
+
+    def end_epoch(self, epoch, scores):
+        """Save the epoch, then delete the waves that nothing names any more."""
+        super().end_epoch(epoch, scores)
+        if self.hparams.max_history is not None and self.rank == 0:
+            kept = self.checkpointer.list_checkpoints()
+            self.replay.prune([c.paramfiles["replay"] for c in kept])
+
+    # Updates ------------------------------------------------------------------
+
+    def init_optimizers(self):
+        """Give every network its own optimizer, warm-up one of its own too."""
+        hparams = self.hparams
+        self.optimizers_dict = {}
+        for name, module in self.modules.items():
+            factory = (
+                hparams.generator_opt_class
+                if name.startswith("g_")
+                else hparams.discriminator_opt_class
+            )
+            self.optimizers_dict[name] = factory(module.parameters())
+            if name.startswith("g_") and self.curriculum.warmup_epochs:
+                self.optimizers_dict[f"warmup_{name}"] = (
+                    hparams.warmup_opt_class(module.parameters())
+                )
+        for name, optimizer in self.optimizers_dict.items():
+            self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
+
+    def freeze_optimizers(self, optimizers):
+        """Return the optimizers that the present phase steps."""
+        prefix = {"warmup": "warmup_g_", "generator": "g_"}.get(self.phase, "d")
+        return {
+            name: optimizer
+            for name, optimizer in optimizers.items()
+            if name.startswith(prefix)
+        }
+
+    def on_fit_start(self):
+        """Compile, wrap, recover; refuse to go on with half a replay."""
+        super().on_fit_start()
+        missing = self.replay.missing()
+        if missing:
+            raise ValueError(
+                f"The checkpoint in {self.checkpointer.checkpoints_dir} knows "
+                f"{len(missing)} enhanced files that {self.replay.folder} does "
+                f"not hold, {missing[0]} first. Restore them, or train in a "
+                "new output_folder."
+            )
+
+    def fit_batch(self, phased_batch):
+        """Make the updates of one batch: K generator steps, or D's.
+
+        Arguments
+        ---------
+        phased_batch : (str, PaddedBatch)
+            From the phased loader.
+
+        Returns
+        -------
+        torch.Tensor
+            Mean loss of the updates, on the CPU.
+        """
+        self.phase, batch = phased_batch
+        batch = batch.to(self.device)
+        sources = {"current": self.task.sources, "replay": ("enhanced",)}
+        losses = []
+        for source in sources.get(self.phase, (None,)):
+            self.source = source
+            # Dropout depends on nothing that a resumed run would not know.
+            step = f"step {self.step} {source} {self.rank}"
+            seed = self.curriculum.rng(
+                step, self.train_loader.epoch
+            ).getrandbits(63)
+            torch.manual_seed(seed)
+            losses.append(super().fit_batch(batch))
+        return torch.stack(losses).mean()
+
+    def on_fit_batch_start(self, batch, should_step):
+        """Freeze the discriminators while generators learn from them."""
+        for name in self.discriminator_heads:
+            self.modules[name].requires_grad_(self.phase != "generator")
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Count the steps each network has made."""
+        active = self.freeze_optimizers(self.optimizers_dict)
+        self.steps.update(name.removeprefix("warmup_") for name in active)
+
+    def compute_forward(self, batch, stage):
+        """Run the networks that the phase trains."""
+        if stage != sb.Stage.TRAIN:
+            return super().compute_forward(batch, stage)
+        inputs = self.task.inputs(batch)
+        if self.phase in ("warmup", "generator"):
+            networks = [self.modules[f"g_{t.name}"] for t in self.targets]
+            return inputs, [self.task.estimate(g, inputs) for g in networks]
+        judged = self.task.judged(self.source, batch, inputs)
+        return inputs, self.discriminate(judged, inputs, self.heads)
+
+    def compute_objectives(self, predictions, batch, stage):
+        """Return the sum of the losses of all networks that learn now."""
+        if stage != sb.Stage.TRAIN:
+            return super().compute_objectives(predictions, batch, stage)
+        inputs, outputs = predictions
+        if self.phase == "warmup":
+            return sum(self.supervised_loss(y, inputs) for y in outputs)
+        if self.phase == "generator":
+            learners = range(len(outputs))
+            return sum(
+                self.generator_loss(k, outputs, inputs) for k in learners
+            )
+        return self.discriminator_loss(outputs, batch)
+
+    def discriminate(self, spectrum, inputs, heads, frozen=False):
+        """Return D's estimate of the normalised scores of a spectrum.
+
+        Arguments
+        ---------
+        spectrum : torch.Tensor
+            [batch, frames, bins], what is judged.
+        inputs : Inputs
+            The batch it belongs to.
+        heads : list of Term
+            Which scores.
+        frozen : bool
+            Whether D does not learn now; DDP would wait for its gradients.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, len(heads)], float32.
+        """
+        seen = self.task.discriminator_input(spectrum, inputs)
+        scores = {}
+        for name, own in self.discriminator_heads.items():
+            if any(head in heads for head in own):
+                module = self.modules[name]
+                network = unwrapped(module) if frozen else module
+                columns = network(seen, inputs.frames).float().unbind(dim=1)
+                for head, column in zip(own, columns, strict=True):
+                    scores[head.name] = column
+        return torch.stack([scores[head.name] for head in heads], dim=1)
+
+    def generator_loss(self, k, outputs, inputs):
+        """Return the loss of generator k: its metric, and its peers.
+
+        ``mean((D(clean, y_k)[k] - 1)^2) + alpha * sum_j mimicry(y_k, y_j)``,
+        and ``supervised_weight`` times the spectral error where that is set.
+        """
+        target = self.targets[k]
+        scores = self.discriminate(
+            outputs[k], inputs, list(target.terms), frozen=True
+        )
+        adversarial = ((scores - 1) ** 2).mean()
+        mimicry = from_peers(self.hparams.mimicry, outputs, k, inputs.frames)
+        self.train_means.add(f"{target.name} adversarial", adversarial)
+        self.train_means.add(f"{target.name} mimicry", mimicry)
+        loss = adversarial + self.hparams.alpha * mimicry
+        if self.hparams.supervised_weight > 0:
+            supervised = self.supervised_loss(outputs[k], inputs)
+            loss = loss + self.hparams.supervised_weight * supervised
+        return loss
+
+    def supervised_loss(self, output, inputs):
+        """Return the mean squared error of a spectrum against its target."""
+        loss = mse(output, self.task.supervised_target(inputs), inputs.frames)
+        self.train_means.add("spectral error", loss)
+        return loss
+
+    def discriminator_loss(self, scores, batch):
+        """Return D's squared error, a mean over heads, summed over networks."""
+        if self.source == "clean":
+            labels = scores.new_tensor(
+                [head.clean_label for head in self.heads]
+            )
+            labels = labels.expand_as(scores)
+        else:
+            name = "enhanced" if self.source == "enhanced" else "noisy"
+            labels = batch[f"{name}_label"].data
+        errors = ((scores - labels) ** 2).mean(dim=0)
+        by_head = {}
+        for head, error in zip(self.heads, errors, strict=True):
+            by_head[head.name] = error
+            self.train_means.add(f"D {head.name} {self.source}", error)
+        return sum(
+            torch.stack([by_head[head.name] for head in own]).mean()
+            for own in self.discriminator_heads.values()
+        )

@@ -1,0 +1,188 @@
+"""Checkpoints that are whole or absent, and the choice of the best of them.
+
+SpeechBrain's ``Checkpointer`` writes the meta file of a checkpoint before its
+parameters: a run killed in between leaves a folder that the next start picks as
+the newest and cannot load.
+"""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from speechbrain.utils.checkpoints import (
+    Checkpoint,
+    Checkpointer,
+    mark_as_loader,
+    mark_as_saver,
+    register_checkpoint_hooks,
+    torch_recovery,
+)
+from speechbrain.utils.distributed import (
+    ddp_barrier,
+    if_main_process,
+    main_process_only,
+)
+
+UNFINISHED = "unfinished-"
+
+
+class AtomicCheckpointer(Checkpointer):
+    """SpeechBrain's ``Checkpointer``, writing aside and renaming at the end.
+
+    Arguments and use are those of ``speechbrain.utils.checkpoints.Checkpointer``.
+    """
+
+    def _new_checkpoint_dirpath(self):
+        path = super()._new_checkpoint_dirpath()
+        return path.with_name(UNFINISHED + path.name)
+
+    def _custom_checkpoint_dirpath(self, name):
+        path = super()._custom_checkpoint_dirpath(name)
+        return path.with_name(UNFINISHED + path.name)
+
+    def save_checkpoint(self, *args, **kwargs):
+        """Save as the parent does; the folder gets its name when complete."""
+        self._remove_unfinished()
+        ddp_barrier()
+        saved = super().save_checkpoint(*args, **kwargs)
+        ddp_barrier()  # every process may have written its part
+        if if_main_process():
+            final = saved.path.with_name(saved.path.name[len(UNFINISHED) :])
+            saved.path.rename(final)
+            files = {
+                name: final / Path(file).name
+                for name, file in saved.paramfiles.items()
+            }
+            saved = Checkpoint(final, saved.meta, files)
+        ddp_barrier()
+        return saved
+
+    @main_process_only
+    def _remove_unfinished(self):
+        for leftover in self.checkpoints_dir.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(leftover)
+
+
+@register_checkpoint_hooks
+class StepCounter(Counter):
+    """How many optimiser steps each network has made, part of a checkpoint.
+
+    Example
+    -------
+    >>> steps = StepCounter()
+    >>> steps.update(["d", "d", "g_pesq"])
+    >>> dict(steps)
+    {'d': 2, 'g_pesq': 1}
+    """
+
+    @mark_as_saver
+    def _save(self, path):
+        Path(path).write_text(json.dumps(dict(self)))
+
+    @mark_as_loader
+    def _load(self, path, end_of_epoch):
+        self.clear()
+        self.update(json.loads(Path(path).read_text()))
+
+
+class Selection:
+    """Which checkpoint is the best one of each target, by validation.
+
+    Every validated checkpoint carries one value per target, under a key that
+    tells the stage of training: what supervised warm-up reached is never taken
+    for a result of MetricGAN-OKD.
+
+    Arguments
+    ---------
+    targets : list of Target
+        In the order of the generators.
+
+    Example
+    -------
+    >>> from okd_brain.metrics import parse_targets
+    >>> selection = Selection(parse_targets([["pesq"], ["csig"]]))
+    >>> selection.meta("okd", {"pesq": 2.5, "csig": 3.25})
+    {'okd/pesq': 2.5, 'okd/csig': 3.25}
+    """
+
+    def __init__(self, targets):
+        self.targets = {target.name: target for target in targets}
+
+    @staticmethod
+    def key(stage, name):
+        """Return the key of a target's value in the meta of a checkpoint."""
+        return f"{stage}/{name}"
+
+    def meta(self, stage, values):
+        """Return what a checkpoint says of itself.
+
+        Arguments
+        ---------
+        stage : str
+            "warmup" or "okd".
+        values : dict
+            Selection value of each generator by name; NaN leaves the
+            checkpoint out of the choice for that target.
+
+        Returns
+        -------
+        dict
+            Plain floats: SpeechBrain cannot read any other number back.
+        """
+        return {
+            self.key(stage, name): float(value)
+            for name, value in values.items()
+            if value == value
+        }
+
+    def keep(self, stages):
+        """Return the arguments of ``save_and_keep_only`` that keep the best."""
+        keys = {"max_keys": [], "min_keys": []}
+        for stage in stages:
+            for name, target in self.targets.items():
+                which = "max_keys" if target.higher_is_better else "min_keys"
+                keys[which].append(self.key(stage, name))
+        return keys
+
+    def load_best(self, checkpointer, stage, generators):
+        """Load the best weights of every generator.
+
+        Arguments
+        ---------
+        checkpointer : Checkpointer
+            Whose folder is searched.
+        stage : str
+            "okd", or "warmup" for the best before the metrics were trained on.
+        generators : dict
+            Module of each target by name.
+
+        Returns
+        -------
+        dict
+            Target -> {"epoch", "phase", "steps", "checkpoint"}.
+
+        Raises
+        ------
+        ValueError
+            When a target has no checkpoint of that stage: untrained weights
+            are never tested.
+        """
+        origins = {}
+        for name, generator in generators.items():
+            upward = self.targets[name].higher_is_better
+            order = "max_key" if upward else "min_key"
+            key = self.key(stage, name)
+            best = checkpointer.find_checkpoint(**{order: key})
+            if best is None:
+                raise ValueError(
+                    f"{checkpointer.checkpoints_dir} holds no validated "
+                    f"checkpoint of stage '{stage}' for {name}: train before "
+                    "testing, or name the output_folder of a trained run."
+                )
+            torch_recovery(generator, best.paramfiles[f"g_{name}"], True)
+            origin = {
+                key: best.meta[key] for key in ("epoch", "phase", "steps")
+            }
+            origins[name] = {**origin, "checkpoint": best.path.name}
+        return origins

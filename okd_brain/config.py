@@ -1,0 +1,195 @@
+"""One YAML loader: base < experiment < schedule < command line.
+
+HyperPyYAML has no merge of files, so an experiment that differs from another in
+a few lines names it (``base:``) and is laid over it here.  The outcome is one
+plain HyperPyYAML text, comments included.  It is not the base plus HyperPyYAML's
+``overrides``: those keep the base's ``!name:`` tag when a mapping replaces a
+mapping, so that another class with arguments would silently not be used.
+"""
+
+import contextlib
+import difflib
+import io
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import ruamel.yaml
+import speechbrain as sb
+from speechbrain.utils.run_opts import RunOptions
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a command line asks for.
+
+    Attributes
+    ----------
+    yaml : str
+        The merged HyperPyYAML text.
+    run_opts : RunOptions
+        SpeechBrain's run options.
+    """
+
+    yaml: str
+    run_opts: RunOptions
+
+    @contextlib.contextmanager
+    def file(self):
+        """Give the text as a file, for functions that take a path."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "hyperparams.yaml"
+            path.write_text(self.yaml, encoding="utf-8")
+            yield path
+
+
+def read_experiment(argv, default_schedule=None):
+    """Parse a recipe's command line.
+
+    Arguments
+    ---------
+    argv : list of str
+        Without the program's name: a YAML file, then ``--key value`` pairs.
+    default_schedule : str or Path, optional
+        The schedule laid over an experiment that names neither a
+        ``data_folder`` nor a ``schedule``: that of the bundled mini corpus.
+
+    Returns
+    -------
+    Experiment
+
+    Raises
+    ------
+    ValueError
+        When a file names a missing or circular base, when a key is unknown
+        (close matches are offered), or when an override has no value.
+    """
+    file, run_opts, command_line = sb.parse_arguments(argv)
+    base, *overlays = _chain(Path(file))
+    overlays.append(("the command line", _parse_command_line(command_line)))
+    merged = _merge(base, overlays)
+    schedule = merged["schedule"]
+    if schedule is None and merged["data_folder"] is None:
+        schedule = default_schedule
+    if schedule is not None:
+        # Between the experiment and the command line, which always wins.
+        overlays.insert(-1, (schedule, _read(_find(schedule, base[0]))))
+        merged = _merge(base, overlays)
+    return Experiment(_dump(merged), run_opts)
+
+
+def _chain(path):
+    """Return (path, tree) of a file's last base, ..., its base, itself."""
+    chain = [(path, _read(path))]
+    while (base := chain[0][1].get("base")) is not None:
+        owner = chain[0][0]
+        path = owner.parent / base
+        if path.resolve() in [seen.resolve() for seen, _ in chain]:
+            raise ValueError(f"{owner}: its base {base} leads back to it.")
+        chain.insert(0, (path, _read(path)))
+    return chain
+
+
+def _find(schedule, base_file):
+    """Resolve a schedule against the working folder, then the base's."""
+    path = Path(schedule)
+    return path if path.is_file() else base_file.parent / path
+
+
+def _read(path):
+    """Return the tree of a YAML file, tags kept."""
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}; a YAML file is expected.")
+    tree = ruamel.yaml.YAML().load(path)
+    if not isinstance(tree, dict):
+        raise ValueError(f"{path} holds no 'key: value' lines.")
+    return tree
+
+
+def _parse_command_line(overrides):
+    """Return the tree of SpeechBrain's overrides string."""
+    bare = re.findall(r"^(\w+):\s*$", overrides, flags=re.MULTILINE)
+    if bare:
+        raise ValueError(
+            f"--{bare[0]} has no value: write --{bare[0]} VALUE "
+            f"(for instance --{bare[0]} True)."
+        )
+    return ruamel.yaml.YAML().load(overrides) or {}
+
+
+def _merge(base, overlays):
+    """Return the base's tree with others laid over it, in order."""
+    merged = _copy(base[1])
+    for source, tree in overlays:
+        for key in tree:
+            if key not in merged and key != "base":
+                close = difflib.get_close_matches(key, merged)
+                hint = f"; did you mean {' or '.join(close)}?" if close else "."
+                raise ValueError(f"{source}: no key '{key}' to set{hint}")
+        _lay_over(merged, _copy(tree))
+    merged.pop("base", None)
+    return merged
+
+
+def _lay_over(tree, overlay):
+    """Set the overlay's leaves in a tree, in place.
+
+    A tagged mapping (an object and its arguments) replaces what it meets; a
+    plain one is laid over it.
+    """
+    for key, value in overlay.items():
+        plain = isinstance(value, dict) and value.tag.value is None
+        if plain and isinstance(tree.get(key), dict):
+            _lay_over(tree[key], value)
+        else:
+            tree[key] = value
+
+
+def _copy(tree):
+    return ruamel.yaml.YAML().load(_dump(tree)) or {}
+
+
+def _dump(tree):
+    stream = io.StringIO()
+    ruamel.yaml.YAML().dump(tree, stream)
+    return stream.getvalue()
+
+
+def refuse_unsupported_options(brain):
+    """Reject run options that would be ignored or do harm.
+
+    Arguments
+    ---------
+    brain : speechbrain.core.Brain
+        Its attributes hold the options.
+
+    Raises
+    ------
+    ValueError
+        Naming the option, its value, why, and what to use instead.
+    """
+    factor = brain.grad_accumulation_factor
+    rules = {
+        f"grad_accumulation_factor is {factor}, but only 1 works: the "
+        "discriminator makes three steps per batch, and accumulation would "
+        "drop some and mix others. Raise batch_size instead.": factor != 1,
+        f"max_grad_norm is {brain.max_grad_norm}, but it must be positive: "
+        "PyTorch's clipping reverses the gradients for a negative limit and "
+        "zeroes them for 0. A large number turns clipping off.": not (
+            brain.max_grad_norm > 0
+        ),
+        "remove_vector_weight_decay is not supported: SpeechBrain clips the "
+        "first parameter group of an optimizer only. Leave it out.": (
+            brain.remove_vector_weight_decay
+        ),
+        "data_parallel_backend is not supported (nor by PyTorch any longer). "
+        "Start several processes with torchrun.": brain.data_parallel_backend,
+        "jit is not supported: TorchScript cannot compile packed sequences "
+        "of SpeechBrain's LSTM. Use compile.": (
+            brain.jit or brain.jit_module_keys
+        ),
+    }
+    for reason, broken in rules.items():
+        if broken:
+            raise ValueError(reason)

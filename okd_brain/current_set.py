@@ -1,0 +1,112 @@
+"""The current set: this epoch's excerpts as one generator enhances them, scored."""
+
+import math
+
+import torch
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.logger import get_logger
+
+from okd_brain.replay import Record
+from okd_brain.scoreboard import Scoreboard, gather
+
+logger = get_logger(__name__)
+
+
+class CurrentSetMaker:
+    """Enhance excerpts one by one, store the waves, score them meanwhile.
+
+    Arguments
+    ---------
+    task : Task
+        Such as ``SpeechEnhancement``.
+    reader : ExcerptReader
+        Reads the excerpts.
+    replay : Replay
+        Stores the waves.
+    scorer : Scorer
+        Computes the metrics of all targets.
+    device : str
+        Where the generator lives.
+    """
+
+    def __init__(self, task, reader, replay, scorer, device):
+        self.task = task
+        self.reader = reader
+        self.replay = replay
+        self.scorer = scorer
+        self.device = device
+
+    @torch.no_grad()
+    def __call__(self, generator, name, excerpts, epoch, rank=0, world_size=1):
+        """Make the set; every process does its share and gets the whole.
+
+        Arguments
+        ---------
+        generator : torch.nn.Module
+            Put in evaluation mode for the while.
+        name : str
+            Name of the generator.
+        excerpts : list of Excerpt
+            What to enhance.
+        epoch : int
+            Part of the file names and records.
+        rank, world_size : int
+            This process and the number of processes.
+
+        Returns
+        -------
+        list of Record
+            In the order of the excerpts, without those for which a metric of
+            either the enhanced or the unprocessed speech is undefined (the
+            log names each).
+
+        Raises
+        ------
+        ValueError
+            When no excerpt could be scored.
+        """
+        board = Scoreboard(self.scorer)
+        files = {}
+        generator.eval()
+        for excerpt in excerpts[rank::world_size]:
+            batch = PaddedBatch([self.reader(excerpt)]).to(self.device)
+            wave = self.task.enhance(generator, batch).wave
+            key = excerpt.utterance
+            files[key] = self.replay.write(excerpt, epoch, wave[0].cpu())
+            board.submit("enhanced", [key], self.task.scored_pairs(wave, batch))
+            unprocessed = self.task.unprocessed_wave(batch)
+            board.submit(
+                "unprocessed",
+                [key],
+                self.task.scored_pairs(unprocessed, batch),
+                cached=True,
+            )
+        generator.train()
+        scores = board.collect()
+        all_files = {
+            key: f for part in gather(files) for key, f in part.items()
+        }
+        records = [
+            Record(
+                excerpt=excerpt,
+                epoch=epoch,
+                generator=name,
+                file=all_files[excerpt.utterance],
+                scores=scores["enhanced"][excerpt.utterance],
+                noisy_scores=scores["unprocessed"][excerpt.utterance],
+            )
+            for excerpt in excerpts
+        ]
+        usable = [record for record in records if _is_scored(record)]
+        if not usable:
+            raise ValueError(
+                f"None of the {len(excerpts)} utterances of epoch {epoch} "
+                f"could be scored with {', '.join(self.scorer.names)}; the "
+                "log names the reasons."
+            )
+        return usable
+
+
+def _is_scored(record):
+    values = [*record.scores.values(), *record.noisy_scores.values()]
+    return all(math.isfinite(value) for value in values)

@@ -1,0 +1,220 @@
+"""The curriculum: which phases an epoch has, and on what.
+
+An experiment has up to three stages:
+
+=============== ==================================== ========================
+stage           phases of an epoch                   length
+=============== ==================================== ========================
+warmup          warmup (supervised, generators)      ``warmup_epochs``
+discriminator   current, replay, current             ``discriminator_epochs``
+okd             generator, current, replay, current  ``number_of_epochs``
+=============== ==================================== ========================
+
+The paper's schedule has the last only.  Its first epoch has no generator phase:
+a discriminator that has seen nothing would teach noise.
+
+All choices follow from the seed and the epoch, so that a resumed run and every
+process of a distributed one make the same ones.
+"""
+
+import random
+
+from okd_brain.excerpts import draw_excerpts
+from okd_brain.phases import Phase
+from okd_brain.signals import SAMPLE_RATE
+
+MIN_TRAIN_SECONDS = 1.0  # STOI needs 30 active frames of 12.8 ms, PESQ 0.25 s
+
+
+class Curriculum:
+    """Plan the epochs of an experiment.
+
+    Arguments
+    ---------
+    number_of_epochs : int
+        Epochs of MetricGAN-OKD proper (the paper: 750).
+    seed : int
+        Decides every choice.
+    number_of_samples : int
+        Utterances of an epoch.
+    history_portion : float
+        Share of the past that D sees again in each epoch, in [0, 1].
+    batch_size : int
+        Utterances per update.
+    max_train_seconds : float, optional
+        Longer utterances are cropped to a random stretch of this length.
+    valid_interval : int
+        Validate every so many epochs, and at the end of each stage.
+    warmup_epochs, discriminator_epochs : int
+        Lengths of the stages before.
+    warmup_batch_size : int
+        Utterances per update of the warm-up, which visits the whole training
+        set in each epoch.
+    sample_rate : int
+        In Hz.
+
+    Example
+    -------
+    >>> curriculum = Curriculum(number_of_epochs=2, seed=1, warmup_epochs=1)
+    >>> [curriculum.stage_of(epoch) for epoch in (1, 2, 3)]
+    ['warmup', 'okd', 'okd']
+    """
+
+    def __init__(
+        self,
+        number_of_epochs,
+        seed,
+        number_of_samples=100,
+        history_portion=0.2,
+        batch_size=1,
+        max_train_seconds=None,
+        valid_interval=1,
+        warmup_epochs=0,
+        discriminator_epochs=0,
+        warmup_batch_size=4,
+        sample_rate=SAMPLE_RATE,
+    ):
+        if not 0 <= history_portion <= 1:
+            raise ValueError(
+                f"history_portion is {history_portion}, but it is a share of "
+                "the past and must lie in [0, 1]."
+            )
+        for name, value, least in (
+            ("number_of_epochs", number_of_epochs, 1),
+            ("number_of_samples", number_of_samples, 1),
+            ("batch_size", batch_size, 1),
+            ("valid_interval", valid_interval, 1),
+            ("warmup_epochs", warmup_epochs, 0),
+            ("discriminator_epochs", discriminator_epochs, 0),
+            ("warmup_batch_size", warmup_batch_size, 1),
+        ):
+            if not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"{name} is {value!r}, but it must be a whole number of at "
+                    f"least {least}."
+                )
+        self.number_of_epochs = number_of_epochs
+        self.seed = seed
+        self.number_of_samples = number_of_samples
+        self.history_portion = history_portion
+        self.batch_size = batch_size
+        self.max_train_samples = None
+        if max_train_seconds is not None:
+            if max_train_seconds < MIN_TRAIN_SECONDS:
+                raise ValueError(
+                    f"max_train_seconds is {max_train_seconds}, but it must "
+                    f"be at least {MIN_TRAIN_SECONDS}, which every metric and "
+                    "the discriminator can judge, or null."
+                )
+            self.max_train_samples = int(max_train_seconds * sample_rate)
+        self.valid_interval = valid_interval
+        self.warmup_epochs = warmup_epochs
+        self.discriminator_epochs = discriminator_epochs
+        self.warmup_batch_size = warmup_batch_size
+
+    @property
+    def preparation(self):
+        """Epochs before the first of MetricGAN-OKD proper."""
+        return self.warmup_epochs + self.discriminator_epochs
+
+    @property
+    def last_epoch(self):
+        """The number of epochs of all stages together."""
+        return self.preparation + self.number_of_epochs
+
+    def shorten(self):
+        """Cut the preparation to an epoch per stage, for ``--debug``."""
+        self.warmup_epochs = min(1, self.warmup_epochs)
+        self.discriminator_epochs = min(1, self.discriminator_epochs)
+
+    def rng(self, what, epoch):
+        """Return the random numbers of one choice in one epoch."""
+        return random.Random(f"{what} {self.seed} {epoch}")
+
+    def stage_of(self, epoch):
+        """Return the stage of an epoch, counted from 1."""
+        if epoch <= self.warmup_epochs:
+            return "warmup"
+        return "discriminator" if epoch <= self.preparation else "okd"
+
+    def is_validated(self, epoch):
+        """Tell whether generators that have learnt are validated now."""
+        stage = self.stage_of(epoch)
+        if stage == "discriminator":
+            return False
+        last = self.warmup_epochs if stage == "warmup" else self.last_epoch
+        return epoch == last or epoch % self.valid_interval == 0
+
+    def draw(self, lengths, epoch):
+        """Return the excerpts of an epoch.
+
+        Arguments
+        ---------
+        lengths : dict
+            Samples of each training utterance by id.
+        epoch : int
+            Counted from 1.
+
+        Returns
+        -------
+        list of Excerpt
+            ``number_of_samples`` of them; in warm-up all.
+        """
+        whole = self.stage_of(epoch) == "warmup"
+        return draw_excerpts(
+            lengths,
+            self.rng("excerpts", epoch),
+            None if whole else self.number_of_samples,
+            self.max_train_samples,
+        )
+
+    def plan(self, epoch, lengths, replay, current_set):
+        """Return the phases of an epoch.
+
+        Arguments
+        ---------
+        epoch : int
+            Counted from 1.
+        lengths : dict
+            Samples of each training utterance by id.
+        replay : Replay
+            Gives the past.
+        current_set : callable
+            epoch -> list of Record, called when a phase needs them.
+
+        Returns
+        -------
+        list of Phase
+        """
+        excerpts = self.draw(lengths, epoch)
+        size = len(excerpts)
+        stage = self.stage_of(epoch)
+        if stage == "warmup":
+            batch_size = self.warmup_batch_size
+            return [Phase("warmup", lambda: excerpts, size, batch_size)]
+
+        def current(time):
+            records = current_set(epoch)
+            return _shuffled(records, self.rng(f"{time} current", epoch))
+
+        def history():
+            rng = self.rng("replay", epoch)
+            past = replay.sample(self.history_portion, rng)
+            return _shuffled(past + current_set(epoch), rng)
+
+        past = int(self.history_portion * len(replay.past))
+        phases = [
+            Phase("current", lambda: current("first"), size, self.batch_size),
+            Phase("replay", history, past + size, self.batch_size),
+            Phase("current", lambda: current("second"), size, self.batch_size),
+        ]
+        if stage == "okd" and epoch > max(1, self.preparation):
+            generator = Phase(
+                "generator", lambda: excerpts, size, self.batch_size
+            )
+            phases.insert(0, generator)
+        return phases
+
+
+def _shuffled(items, rng):
+    return rng.sample(items, len(items))

@@ -1,0 +1,206 @@
+"""A Brain that scores its generators, keeps their best, and tests these."""
+
+from pathlib import Path
+
+import speechbrain as sb
+import torch
+from speechbrain.utils.distributed import get_rank
+
+from okd_brain.checkpoints import Selection, StepCounter
+from okd_brain.config import refuse_unsupported_options
+from okd_brain.metrics import parse_targets, resolve_metrics
+from okd_brain.mimicry import mse
+from okd_brain.networks import unwrapped, world_size
+from okd_brain.scoreboard import Scoreboard, means
+from okd_brain.scoring import Scorer
+
+
+class EvaluatingBrain(sb.Brain):
+    """Everything around the updates: validation, checkpoints, test.
+
+    Arguments
+    ---------
+    modules : dict
+        From ``networks.build_modules``.
+    hparams : dict
+        The experiment; ``recipes/VoiceBank/okd/hparams/okd_pesq_csig.yaml``
+        explains every key.
+    run_opts : dict or RunOptions, optional
+        SpeechBrain's run options.
+    checkpointer : AtomicCheckpointer
+        Everything that an exact continuation needs is registered with it.
+    """
+
+    def __init__(self, modules, hparams, run_opts=None, checkpointer=None):
+        super().__init__(
+            modules=modules,
+            hparams=hparams,
+            run_opts=run_opts,
+            checkpointer=checkpointer,
+        )
+        refuse_unsupported_options(self)
+        self.rank = get_rank() or 0
+        self.task = self.hparams.task
+        self.targets = parse_targets(hparams["targets"])
+        self.selection = Selection(self.targets)
+        self.curriculum = self.hparams.curriculum
+        if self.debug:
+            self.curriculum.shorten()
+            self.debug_epochs += self.curriculum.preparation
+        # The loaders cut each phase; the Brain would leave in the first one.
+        self.debug_limit = self.debug_batches if self.debug else None
+        self.debug_batches = None
+
+        # A debug run leaves nothing behind, unless asked to.
+        aside = self.debug and not self.debug_persistently
+        self.artifacts_folder = Path(
+            self.checkpointer.checkpoints_dir
+            if aside
+            else self.hparams.output_folder
+        )
+
+        self.learnt = [m for target in self.targets for m in target.metrics]
+        reported = resolve_metrics(self.hparams.report_metrics)
+        self.board = Scoreboard(self.make_scorer(self.learnt + reported))
+        self.steps = StepCounter()
+        self.checkpointer.add_recoverables(dict(self.modules.items()))
+        self.checkpointer.add_recoverable("steps", self.steps)
+
+    def make_scorer(self, metrics):
+        """Return a scorer of some metrics, each once."""
+        return Scorer(
+            list({metric.name: metric for metric in metrics}.values()),
+            n_jobs=self.hparams.n_jobs,
+        )
+
+    def generator(self, target):
+        """Return the generator of a target, without its DDP wrapper."""
+        return unwrapped(self.modules[f"g_{target.name}"])
+
+    def make_dataloader(
+        self, dataset, stage, ckpt_prefix="dataloader-", **loader_kwargs
+    ):
+        """Return this process's share of a validation or test set."""
+        mine = list(range(self.rank, len(dataset), world_size()))
+        return super().make_dataloader(
+            dataset,
+            stage,
+            ckpt_prefix=None,
+            sampler=mine[: self.debug_limit],
+            **loader_kwargs,
+        )
+
+    def compute_forward(self, batch, stage):
+        """Enhance a batch with every generator."""
+        inputs = self.task.inputs(batch)
+        return inputs, {
+            target.name: self.task.enhance(self.generator(target), inputs)
+            for target in self.targets
+        }
+
+    def compute_objectives(self, predictions, batch, stage):
+        """Hand the waves to the scorer; return the mean spectral error."""
+        inputs, outputs = predictions
+        waves = {name: enhanced.wave for name, enhanced in outputs.items()}
+        waves[self.task.unprocessed] = self.task.unprocessed_wave(batch)
+        for name, wave in waves.items():
+            pairs = self.task.scored_pairs(wave, batch)
+            cached = name == self.task.unprocessed
+            self.board.submit(name, batch.id, pairs, cached=cached)
+        aim = self.task.supervised_target(inputs)
+        errors = [
+            mse(enhanced.spectrum, aim, inputs.frames)
+            for enhanced in outputs.values()
+        ]
+        return torch.stack(errors).mean()
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Collect the scores; after validation, save what they choose."""
+        if stage == sb.Stage.VALID:
+            self.end_epoch(epoch, self.board.collect())
+        elif stage == sb.Stage.TEST:
+            self.test_scores = self.board.collect()
+
+    def _fit_valid(self, valid_set, epoch, enable):
+        """Validate where that is due, and save a checkpoint in any case."""
+        if valid_set is not None and self.curriculum.is_validated(epoch):
+            super()._fit_valid(valid_set, epoch, enable)
+        else:
+            self.end_epoch(epoch, {})
+
+    def end_epoch(self, epoch, scores):
+        """Log an epoch and save it, whole, with what validation said.
+
+        Arguments
+        ---------
+        epoch : int
+            Which.
+        scores : dict
+            system -> utterance -> metric -> value; empty without validation.
+        """
+        stage = self.curriculum.stage_of(epoch)
+        averages = {name: means(scores[name]) for name in scores}
+        values = {
+            target.name: target.selection_value(averages[target.name])[0]
+            for target in self.targets
+            if target.name in averages
+        }
+        self.hparams.train_logger.log_stats(
+            {"epoch": epoch, "stage": stage},
+            train_stats=self.train_stats,
+            valid_stats={
+                f"{name} {metric}": value
+                for name, average in averages.items()
+                for metric, value in average.items()
+            },
+        )
+        self.checkpointer.save_and_keep_only(
+            meta={
+                "epoch": epoch,
+                "phase": stage,
+                "steps": dict(self.steps),
+                **self.selection.meta(stage, values),
+            },
+            importance_keys=[],  # the default list is shared and grows
+            **self.selection.keep(("warmup", "okd")),
+        )
+
+    def _save_intra_epoch_ckpt(self):
+        self.checkpointer.save_and_keep_only(
+            end_of_epoch=False,
+            num_to_keep=1,
+            importance_keys=[],
+            ckpt_predicate=lambda c: sb.core.INTRA_EPOCH_CKPT_FLAG in c.meta,
+            meta={sb.core.INTRA_EPOCH_CKPT_FLAG: True},
+        )
+
+    def test(self, test_set, stage, loader_kwargs):
+        """Score the best generators of a stage.
+
+        Arguments
+        ---------
+        test_set : DynamicItemDataset
+            What they enhance.
+        stage : str
+            "okd", or "warmup" for the best before metrics were trained on.
+        loader_kwargs : dict
+            Arguments of the data loader.
+
+        Returns
+        -------
+        scores : dict
+            system -> utterance -> metric -> value; the systems are the
+            generators, and the unprocessed input.
+        origins : dict
+            generator -> its checkpoint (see ``Selection.load_best``).
+        """
+        self.tested_stage = stage
+        self.evaluate(test_set, test_loader_kwargs=dict(loader_kwargs))
+        return self.test_scores, self.origins
+
+    def on_evaluate_start(self, max_key=None, min_key=None):
+        """Load the best weights of the stage under test."""
+        generators = {t.name: self.generator(t) for t in self.targets}
+        self.origins = self.selection.load_best(
+            self.checkpointer, self.tested_stage, generators
+        )

@@ -1,0 +1,117 @@
+"""After training: test the best generators, report, export."""
+
+from pathlib import Path
+
+from speechbrain.utils.checkpoints import torch_recovery
+from speechbrain.utils.distributed import if_main_process
+from speechbrain.utils.logger import get_logger
+
+from okd_brain.export import export_discriminator, export_generator
+from okd_brain.networks import unwrapped
+from okd_brain.report import table, write_results
+
+logger = get_logger(__name__)
+
+
+def report_on(brain, dataset, *, folder, corpus, split, loader_kwargs):
+    """Score the best generators on a set and report beside the input.
+
+    Where there was a supervised warm-up, its best generators are rows of their
+    own, ``<generator>@warmup``: what it reached is not MetricGAN-OKD's merit.
+
+    Arguments
+    ---------
+    brain : OKDBrain
+        After ``fit``, or with a checkpointer that has trained weights.  Its
+        generators hold their best weights afterwards.
+    dataset : DynamicItemDataset
+        What they enhance.
+    folder : str or Path
+        Receives the files of ``report.write_results``.
+    corpus : str
+        Name of the corpus.
+    split : str
+        "test" or "valid".
+    loader_kwargs : dict
+        Arguments of the data loader.
+
+    Returns
+    -------
+    dict
+        See ``report.write_results``; on the main process only.
+    """
+    scores, origins = {}, {}
+    stages = ["warmup", "okd"] if brain.curriculum.warmup_epochs else ["okd"]
+    for stage in stages:
+        stage_scores, stage_origins = brain.test(dataset, stage, loader_kwargs)
+        unprocessed = stage_scores.pop(brain.task.unprocessed)
+        scores.setdefault(brain.task.unprocessed, unprocessed)
+        suffix = "" if stage == "okd" else f"@{stage}"
+        for name in stage_origins:
+            scores[name + suffix] = stage_scores[name]
+            origins[name + suffix] = stage_origins[name]
+    if not if_main_process():
+        return None
+    results = write_results(
+        folder, corpus=corpus, split=split, scores=scores, origins=origins
+    )
+    for system, means in results["systems"].items():
+        origin = origins.get(system, {})
+        brain.hparams.train_logger.log_stats(
+            {
+                "system": system,
+                "epoch loaded": origin.get("epoch", "none"),
+                "corpus": corpus,
+            },
+            **{f"{split}_stats": means},
+        )
+    logger.info("Results\n\n%s\n", table(results))
+    return results
+
+
+def export_trained(brain, folder, *, corpus, results):
+    """Export every generator and the discriminator.
+
+    Arguments
+    ---------
+    brain : OKDBrain
+        After ``report_on``: its generators hold their best weights.
+    folder : str or Path
+        Receives one folder per generator, and "discriminator" with the newest
+        one, for fine-tuning.
+    corpus : str
+        Name of the corpus.
+    results : dict
+        Of validation, from ``report_on``; go into the description.
+    """
+    folder = Path(folder)
+    for target in brain.targets:
+        details = {
+            "target": target.name,
+            "seed": brain.hparams.seed,
+            "corpus": corpus,
+            "validation": results["systems"][target.name],
+            **results["checkpoints"][target.name],
+        }
+        export_generator(
+            brain.generator(target),
+            folder / target.name,
+            name=target.name,
+            details=details,
+        )
+    newest = brain.checkpointer.find_checkpoint()
+    networks = []
+    for name in brain.discriminator_heads:
+        network = unwrapped(brain.modules[name])
+        torch_recovery(network, newest.paramfiles[name], True)
+        networks.append(network)
+    export_discriminator(
+        networks,
+        folder / "discriminator",
+        heads=[
+            [h.name for h in own] for own in brain.discriminator_heads.values()
+        ],
+    )
+    logger.info(
+        "Exported to %s: try okd-enhance %s", folder, folder / target.name
+    )

@@ -1,0 +1,135 @@
+"""Scores to files that people and programs read."""
+
+import csv
+import json
+import math
+import os
+from pathlib import Path
+
+from okd_brain.scoreboard import means
+
+
+def write_results(folder, *, corpus, split, scores, origins, note=None):
+    """Write the results of a test, for programs and for people.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Receives ``results.json`` (for the test split; ``results_valid.json``
+        for validation), and ``scores_<split>.csv``, a row per system and
+        utterance.
+    corpus : str
+        What the figures were measured on.
+    split : str
+        "test" or "valid".
+    scores : dict
+        system -> utterance -> metric -> value.
+    origins : dict
+        system -> where its weights are from.
+    note : str, optional
+        A caution that belongs to every use of the figures.
+
+    Returns
+    -------
+    dict
+        What ``results.json`` holds: ``corpus``, ``split``, ``utterances``,
+        ``systems`` (system -> metric -> mean, null where nothing could be
+        scored), ``not_scored`` (system -> metric -> utterances left out of the
+        mean, where there are any), ``checkpoints`` and ``note``.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    results = {
+        "corpus": corpus,
+        "split": split,
+        "utterances": max(len(rows) for rows in scores.values()),
+        "systems": {
+            system: {
+                metric: None if math.isnan(mean) else mean
+                for metric, mean in means(rows).items()
+            }
+            for system, rows in scores.items()
+        },
+        "not_scored": {
+            system: missing
+            for system, rows in scores.items()
+            if (missing := _count_missing(rows))
+        },
+        "checkpoints": origins,
+        "note": note,
+    }
+    name = "results.json" if split == "test" else f"results_{split}.json"
+    _replace(folder / name, json.dumps(results, indent=2) + "\n")
+    _write_csv(folder / f"scores_{split}.csv", scores)
+    return results
+
+
+def table(results):
+    """Return the results as a Markdown table.
+
+    Arguments
+    ---------
+    results : dict
+        From ``write_results``.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> print(table({
+    ...     "corpus": "mini", "split": "test", "utterances": 9,
+    ...     "systems": {"noisy": {"pesq": 1.5}, "pesq": {"pesq": None}},
+    ...     "checkpoints": {"pesq": {"epoch": 3}},
+    ... }))
+    mini, test, 9 utterances
+    <BLANKLINE>
+    | system | epoch | pesq |
+    | --- | --- | --- |
+    | noisy |  | 1.500 |
+    | pesq | 3 | n/a |
+    """
+    systems = results["systems"]
+    metrics = list(next(iter(systems.values())))
+    rows = [["system", "epoch", *metrics], ["---"] * (2 + len(metrics))]
+    for system, values in systems.items():
+        epoch = results["checkpoints"].get(system, {}).get("epoch", "")
+        cells = [values[metric] for metric in metrics]
+        cells = ["n/a" if cell is None else f"{cell:.3f}" for cell in cells]
+        rows.append([system, str(epoch), *cells])
+    title = (
+        f"{results['corpus']}, {results['split']}, "
+        f"{results['utterances']} utterances"
+    )
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([title, "", *lines])
+
+
+def _count_missing(rows):
+    missing = {}
+    for scores in rows.values():
+        for metric, value in scores.items():
+            if math.isnan(value):
+                missing[metric] = missing.get(metric, 0) + 1
+    return missing
+
+
+def _write_csv(path, scores):
+    metrics = list(next(iter(next(iter(scores.values())).values())))
+    aside = path.with_name(path.name + ".part")
+    with open(aside, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["system", "utterance", *metrics])
+        for system, rows in scores.items():
+            for utterance, values in rows.items():
+                cells = [values[metric] for metric in metrics]
+                writer.writerow([system, utterance, *cells])
+    os.replace(aside, path)
+
+
+def _replace(path, text):
+    """Write a file whole or not at all."""
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Recipe for training MetricGAN-OKD on VoiceBank-DEMAND.
+
+To run this recipe, do the following:
+> python train.py hparams/okd_pesq_csig.yaml --data_folder /path/to/VoiceBank-DEMAND
+
+Without a data folder it trains on the mini corpus that comes with okd, on a
+short schedule, to show that everything works.
+
+Authors
+ * the okd developers 2026
+"""
+
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import (
+    ddp_init_group,
+    if_main_process,
+    run_on_main,
+)
+from speechbrain.utils.logger import get_logger
+
+from okd_brain.brain import OKDBrain
+from okd_brain.config import read_experiment
+from okd_brain.data import make_dataset
+from okd_brain.finish import export_trained, report_on
+from okd_brain.mini_corpus import build_mini_corpus
+from okd_brain.networks import build_modules
+
+logger = get_logger(__name__)
+HERE = Path(__file__).resolve().parent
+
+
+def prepare(hparams):
+    """Prepare the corpus on one process and return it on all."""
+    from voicebank_prepare import prepare_voicebank
+
+    data_folder, valid_speakers = (
+        hparams["data_folder"],
+        hparams["valid_speakers"],
+    )
+    if data_folder is None:
+        mini = {"folder": Path(hparams["output_folder"]) / "mini_corpus"}
+        run_on_main(build_mini_corpus, kwargs=mini)
+        data_folder, valid_speakers = build_mini_corpus(**mini)
+        logger.info(
+            "No data_folder: this run uses the bundled mini corpus and a short "
+            "schedule (schedules/mini.yaml). It shows that the software works; "
+            "its figures mean nothing beyond that."
+        )
+    options = {
+        "data_folder": data_folder,
+        "save_folder": hparams["output_folder"],
+        "valid_speakers": valid_speakers,
+        "skip_bad_files": hparams["skip_bad_files"],
+    }
+    run_on_main(prepare_voicebank, kwargs=options)
+    return prepare_voicebank(**options)  # re-uses what the main process made
+
+
+def main(argv):
+    """Train, test and export."""
+    sys.path.insert(0, str(HERE))
+    experiment = read_experiment(argv, HERE / "hparams/schedules/mini.yaml")
+    ddp_init_group(experiment.run_opts)
+    with experiment.file() as file:
+        with open(file, encoding="utf-8") as stream:
+            hparams = load_hyperpyyaml(stream)
+        sb.create_experiment_directory(hparams["output_folder"], file)
+
+    corpus = prepare(hparams)
+    corpus_name = Path(hparams["data_folder"] or "mini corpus").name
+    datasets = {
+        split: make_dataset(manifest, corpus.data_root)
+        for split, manifest in corpus.manifests.items()
+    }
+    brain = OKDBrain(
+        modules=build_modules(hparams),
+        hparams=hparams,
+        run_opts=experiment.run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.fit(
+        brain.hparams.epoch_counter,
+        datasets["train"],
+        datasets["valid"],
+        train_loader_kwargs=hparams["train_dataloader_opts"],
+        valid_loader_kwargs=hparams["valid_dataloader_opts"],
+    )
+    folder = brain.artifacts_folder
+    results = {
+        split: report_on(
+            brain,
+            datasets[split],
+            folder=folder,
+            corpus=corpus_name,
+            split=split,
+            loader_kwargs=hparams["test_dataloader_opts"],
+        )
+        for split in ("valid", "test")
+    }
+    if if_main_process():
+        export_trained(
+            brain,
+            folder / "export",
+            corpus=corpus_name,
+            results=results["valid"],
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
