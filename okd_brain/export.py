@@ -1,0 +1,265 @@
+"""Trained networks as folders that others can load.
+
+One folder per generator, in the layout of SpeechBrain's published MetricGAN+:
+the stock ``SpectralMaskEnhancement`` loads it without okd_brain, mask floor
+included, and ``load_generator`` loads both such folders and published ones to
+enhance with or to train on.  The discriminators go beside the generators, with
+the names of their heads, for fine-tuning.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from speechbrain.utils.fetching import FetchFrom, FetchSource, fetch
+
+from okd_brain import __version__
+from okd_brain.discriminators import Discriminator
+from okd_brain.export_texts import (
+    GENERATORS,
+    hyperparams_yaml,
+    json_values,
+    model_card,
+)
+from okd_brain.weights import (
+    fill,
+    load_weights,
+    replacing_folder,
+    save_weights,
+)
+
+WEIGHTS = "enhance_model.ckpt"  # SpeechBrain: <name of the loadable>.ckpt
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")  # namespace/name
+
+
+def export_generator(generator, folder, *, name, details):
+    """Write a generator as a folder that stock SpeechBrain loads.
+
+    The folder holds ``hyperparams.yaml`` (which names SpeechBrain's and torch's
+    classes only), ``enhance_model.ckpt`` (the keys of SpeechBrain's
+    ``EnhancementGenerator`` where the generator is one), ``model.json`` (the
+    details) and ``README.md`` (a model card).  It appears complete or not at
+    all, and replaces an older export of the same place.
+
+    Arguments
+    ---------
+    generator : BLSTMGenerator or CausalLSTMGenerator
+        The bare module, not wrapped for distributed training.  Unchanged.
+    folder : str or Path
+        Where to write; parents are made.
+    name : str
+        What the generator is called: its target, such as "csig+cbak".
+    details : dict
+        Where it comes from: target, epoch, phase, seed, corpus, validation
+        scores ... Numbers, strings, lists and dicts of these.  A number that
+        is not finite becomes null, for JSON has no other word for it.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ValueError
+        If the generator is of another class or has weights that are not
+        finite, if ``details`` cannot be written as JSON, or if the folder holds
+        files that no export wrote.
+
+    Example
+    -------
+    >>> from okd_brain.generators import BLSTMGenerator
+    >>> folder = getfixture("tmp_path") / "pesq"
+    >>> folder = export_generator(
+    ...     BLSTMGenerator(), folder, name="pesq", details={"epoch": 20}
+    ... )
+    >>> sorted(path.name for path in folder.iterdir())
+    ['README.md', 'enhance_model.ckpt', 'hyperparams.yaml', 'model.json']
+    >>> type(load_generator(folder)).__name__
+    'BLSTMGenerator'
+    """
+    kind = type(generator)
+    if kind not in GENERATORS.values():
+        known = ", ".join(kind.__name__ for kind in GENERATORS.values())
+        raise ValueError(
+            f"Only {known} can be exported, as only these can be written with "
+            f"SpeechBrain's own classes; got {kind.__name__}."
+        )
+    model = {
+        "name": name,
+        "generator": kind.__name__,
+        "okd_version": __version__,
+        "details": json_values(details),
+    }
+    files = ("hyperparams.yaml", WEIGHTS, "model.json", "README.md")
+    with replacing_folder(folder, files) as staged:
+        save_weights(generator, staged / WEIGHTS)
+        _write(
+            staged / "hyperparams.yaml",
+            hyperparams_yaml(kind, name, __version__),
+        )
+        _write(staged / "model.json", json.dumps(model, indent=2) + "\n")
+        _write(staged / "README.md", model_card(**model))
+    return Path(folder)
+
+
+def load_generator(source):
+    """Load a generator to enhance with or to train on.
+
+    Only weights are read (``torch.load(weights_only=True)``): nothing in the
+    source is executed.  Published MetricGAN+ weights get the mask floor they
+    were trained with, which SpeechBrain's own inference leaves out.
+
+    Arguments
+    ---------
+    source : str or Path
+        A folder written by ``export_generator``, a folder with SpeechBrain's
+        published MetricGAN+, or its id on the Hugging Face hub, such as
+        "speechbrain/metricgan-plus-voicebank" (fetched once, then cached).
+
+    Returns
+    -------
+    BLSTMGenerator or CausalLSTMGenerator
+        On the CPU, in evaluation mode, every parameter trainable.
+
+    Raises
+    ------
+    ValueError
+        If there is no such folder or hub model, or its weights are not those of
+        one of the two classes, key by key and shape by shape.
+    """
+    path = _weights_path(source)
+    weights = load_weights(path)
+    kinds = [
+        kind
+        for prefix, kind in GENERATORS.items()
+        if any(str(key).startswith(prefix) for key in weights)
+    ]
+    if len(kinds) != 1:
+        prefixes = " or ".join(f"'{prefix}*'" for prefix in GENERATORS)
+        found = ", ".join(str(key) for key in list(weights)[:3])
+        raise ValueError(
+            f"{path} holds no generator that okd_brain knows: its keys are "
+            f"{found} ... where {prefixes} is needed."
+        )
+    return fill(kinds[0](), weights, path).eval()
+
+
+def export_discriminator(discriminators, folder, *, heads):
+    """Write the discriminators and the names of their heads.
+
+    Arguments
+    ---------
+    discriminators : list of Discriminator
+        One if shared, several if separate; bare modules.  Unchanged.
+    folder : str or Path
+        Where to write ``discriminator.json`` and the weights beside it.
+    heads : list of list of str
+        For each discriminator the names of its outputs, in their order.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ValueError
+        If names and outputs do not match in number, if weights are not finite,
+        or if the folder holds files that no export wrote.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path") / "discriminator"
+    >>> folder = export_discriminator(
+    ...     [Discriminator(heads=2)], folder, heads=[["pesq", "csig"]]
+    ... )
+    >>> [(discriminator, names)] = load_discriminator(folder)
+    >>> names
+    ('pesq', 'csig')
+    """
+    outputs = [d.linears[-1].out_features for d in discriminators]
+    if outputs != [len(names) for names in heads]:
+        raise ValueError(
+            "Every output of a discriminator needs one name: the outputs are "
+            f"{outputs}, the names {[list(names) for names in heads]}."
+        )
+    entries = [
+        {"weights": f"discriminator_{i}.ckpt", "heads": list(names)}
+        for i, names in enumerate(heads)
+    ]
+    text = json.dumps(
+        {"okd_version": __version__, "discriminators": entries}, indent=2
+    )
+    with replacing_folder(
+        folder, ("discriminator.json", "discriminator_*.ckpt")
+    ) as staged:
+        for discriminator, entry in zip(discriminators, entries, strict=True):
+            save_weights(discriminator, staged / entry["weights"])
+        _write(staged / "discriminator.json", text + "\n")
+    return Path(folder)
+
+
+def load_discriminator(folder):
+    """Load what ``export_discriminator`` wrote, to go on training.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The folder.
+
+    Returns
+    -------
+    list of (Discriminator, tuple of str)
+        Each discriminator, on the CPU and in training mode, and the names of
+        its heads.
+
+    Raises
+    ------
+    ValueError
+        If the folder is none of these, or weights do not fit.
+    """
+    listing = Path(folder) / "discriminator.json"
+    try:
+        entries = json.loads(listing.read_text("utf-8"))["discriminators"]
+        named = [(str(e["weights"]), tuple(e["heads"])) for e in entries]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"{folder} is no folder of exported discriminators: cannot read "
+            f"{listing.name} in it ({error!r})."
+        ) from error
+    loaded = []
+    for file_name, heads in named:
+        path = Path(folder) / file_name
+        weights = load_weights(path)
+        first = weights.get("convolutions.0.weight_orig")
+        discriminator = Discriminator(
+            heads=len(heads),
+            channels=2 if first is None else first.shape[1],
+            normalise="norm.weight" in weights,
+        )
+        loaded.append((fill(discriminator, weights, path), heads))
+    return loaded
+
+
+def _write(path, text):
+    path.write_text(text, encoding="utf-8")
+
+
+def _weights_path(source):
+    """Return where the weights of a folder or hub model lie on this disk."""
+    if Path(source).is_dir():
+        return Path(source) / WEIGHTS
+    if not HUB_ID.fullmatch(str(source)):
+        raise ValueError(
+            f"'{source}' is not a folder, nor could it be the id of a hub "
+            "model (namespace/name)."
+        )
+    hub = FetchSource(FetchFrom.HUGGING_FACE, str(source))
+    try:
+        return fetch(WEIGHTS, source=hub)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"'{source}' is not a folder here, and {WEIGHTS} could not be "
+            f"fetched from a hub model of this name: {error}"
+        ) from error
