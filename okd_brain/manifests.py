@@ -1,0 +1,146 @@
+"""Manifests, and the datasets made from them.
+
+A manifest is a JSON file that any corpus can be brought to, one entry for each
+utterance::
+
+    "p232_001": {
+        "noisy_wav": "{data_root}/noisy_testset_wav_16k/p232_001.wav",
+        "clean_wav": "{data_root}/clean_testset_wav_16k/p232_001.wav",
+        "length": 27861,
+        "duration": 1.7413125,
+        "speaker": "p232"
+    }
+
+``{data_root}`` is filled in on reading, so that a manifest outlives a move of
+the corpus.  Audio is 16 kHz, one channel; ``length`` is in samples, ``duration``
+in seconds.
+"""
+
+import json
+import os
+
+import torch
+from speechbrain.dataio import audio_io
+from speechbrain.dataio.dataio import load_data_json
+from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.utils.data_pipeline import provides, takes
+
+from okd_brain.signals import SAMPLE_RATE
+
+
+def write_json(path, content):
+    """Write a JSON file that appears under its name only when complete.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+    content : dict or list
+        What `json` can write.
+    """
+    partial = f"{path}.partial"
+    with open(partial, "w", encoding="utf-8") as stream:
+        json.dump(content, stream, indent=2)
+        stream.write("\n")
+    os.replace(partial, path)
+
+
+def manifest_entry(*, clean, noisy, samples, speaker):
+    """Describe one utterance.
+
+    Arguments
+    ---------
+    clean, noisy : str
+        Paths relative to the data root.
+    samples : int
+        Length at 16 kHz of the shorter of the two.
+    speaker : str
+        Who speaks.
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        "noisy_wav": _below_data_root(noisy),
+        "clean_wav": _below_data_root(clean),
+        "length": samples,
+        "duration": samples / SAMPLE_RATE,
+        "speaker": speaker,
+    }
+
+
+def make_dataset(manifest, data_root):
+    """Turn a manifest into a dataset.
+
+    Arguments
+    ---------
+    manifest : str or Path
+        JSON file as described at the top of this module; ``speaker`` and
+        ``duration`` may be missing.
+    data_root : str or Path
+        Replaces ``{data_root}`` in its paths.
+
+    Returns
+    -------
+    DynamicItemDataset
+        With the items ``id`` (str), ``noisy_sig`` and ``clean_sig`` (float32
+        [length], full scale 1), in the order of the manifest.
+
+    Raises
+    ------
+    ValueError
+        If the manifest is empty or an entry incomplete; on access to an item,
+        if its files are not what the manifest says.
+    """
+    entries = load_data_json(manifest, {"data_root": str(data_root)})
+    if not entries:
+        raise ValueError(f"manifest {manifest} has no utterance, needs one")
+    for utterance, entry in entries.items():
+        absent = {"noisy_wav", "clean_wav", "length"} - set(entry)
+        if absent:
+            raise ValueError(
+                f"manifest {manifest}, utterance {utterance}: lacks "
+                f"{', '.join(sorted(absent))}"
+            )
+        # SpeechBrain's own VoiceBank manifests have seconds under this name.
+        if not isinstance(entry["length"], int) or entry["length"] < 1:
+            raise ValueError(
+                f"manifest {manifest}, utterance {utterance}: length is "
+                f"{entry['length']!r}, must be a whole number of samples"
+            )
+
+    @takes("noisy_wav", "length")
+    @provides("noisy_sig")
+    def noisy_pipeline(path, length):
+        return _read(path, length)
+
+    @takes("clean_wav", "length")
+    @provides("clean_sig")
+    def clean_pipeline(path, length):
+        return _read(path, length)
+
+    return DynamicItemDataset(
+        entries,
+        dynamic_items=[noisy_pipeline, clean_pipeline],
+        output_keys=["id", "noisy_sig", "clean_sig"],
+    )
+
+
+def _below_data_root(path):
+    """Return a manifest path; a brace in it is not for `str.format`."""
+    return "{data_root}/" + path.replace("{", "{{").replace("}", "}}")
+
+
+def _read(path, length):
+    """Read the first samples of a file and make sure that it is as expected."""
+    samples, sample_rate = audio_io.load(
+        path, num_frames=length, always_2d=False, dtype=torch.float32
+    )
+    if sample_rate != SAMPLE_RATE or samples.shape != (length,):
+        raise ValueError(
+            f"{path} holds {list(samples.shape)} samples at {sample_rate} Hz, "
+            f"its manifest says [{length}] at {SAMPLE_RATE} Hz: the file has "
+            "changed since the corpus was prepared"
+        )
+    return samples

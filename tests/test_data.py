@@ -1,0 +1,451 @@
+"""Preparing a corpus: layouts, one report of all that is wrong, re-use."""
+
+import importlib.util
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_corpus import burst, write_corpus, write_wave
+
+import okd_brain.data
+from okd_brain.data import make_dataset, prepare_corpus
+from okd_brain.layouts import LAYOUTS
+
+RELEASE_16K, RELEASE_48K, RELEASE_56_16K, RELEASE_56_48K, AUTHORS = LAYOUTS
+
+
+def prepare(corpus, output, **kwargs):
+    return prepare_corpus(corpus, output, progressbar=False, **kwargs)
+
+
+def snapshot(folder):
+    """Return what is in a folder, with contents and times."""
+    return {
+        str(path): (
+            path.stat().st_mtime_ns,
+            path.is_file() and path.read_bytes(),
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def manifests(prepared):
+    return {s: Path(p).read_text() for s, p in prepared.manifests.items()}
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return write_corpus(tmp_path / "corpus", RELEASE_16K)
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "output"
+
+
+@pytest.fixture
+def no_reading(monkeypatch):
+    """Make sure that no audio is read from here on."""
+
+    def start():
+        def examine_pairs(*args, **kwargs):
+            raise AssertionError("the corpus is read again")
+
+        monkeypatch.setattr(okd_brain.data, "examine_pairs", examine_pairs)
+
+    return start
+
+
+# Layouts and manifests
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_every_layout(tmp_path, output, layout):
+    corpus = write_corpus(tmp_path / "corpus", layout)
+    before = snapshot(corpus)
+    prepared = prepare(corpus, output)
+    assert snapshot(corpus) == before  # nothing written, touched or removed
+    assert prepared.layout == layout.name
+    assert prepared.valid_speakers == ["p226", "p287"]
+    assert prepared.utterances == {"train": 2, "valid": 4, "test": 2}
+    names = {
+        "train": ["p225_001", "p225_002"],
+        "valid": ["p226_001", "p226_002", "p287_001", "p287_002"],
+        "test": ["p232_001", "p232_002"],
+    }
+    for split, path in prepared.manifests.items():
+        assert Path(path) == output / f"{split}.json"
+        dataset = make_dataset(path, prepared.data_root)
+        assert [item["id"] for item in dataset] == names[split]
+        for item in dataset:
+            assert item["noisy_sig"].shape == item["clean_sig"].shape == (4800,)
+            assert not item["noisy_sig"].equal(item["clean_sig"])
+
+
+def test_manifest_entry(corpus, output):
+    prepared = prepare(corpus, output)
+    manifest = json.loads(Path(prepared.manifests["train"]).read_text())
+    assert manifest["p225_001"] == {
+        "noisy_wav": "{data_root}/noisy_trainset_28spk_wav_16k/p225_001.wav",
+        "clean_wav": "{data_root}/clean_trainset_28spk_wav_16k/p225_001.wav",
+        "length": 4800,
+        "duration": 0.3,
+        "speaker": "p225",
+    }
+    assert prepared.data_root == str(corpus)
+
+
+def test_order_does_not_depend_on_the_file_system(
+    corpus, output, tmp_path, monkeypatch
+):
+    first = manifests(prepare(corpus, output))
+    scandir = os.scandir
+
+    class Reversed:
+        def __init__(self, path):
+            self.path = path
+
+        def __enter__(self):
+            with scandir(self.path) as entries:
+                names = sorted(entries, key=lambda entry: entry.name)
+            return reversed(names)
+
+        def __exit__(self, *_):
+            return None
+
+    monkeypatch.setattr("okd_brain.layouts.os.scandir", Reversed)
+    assert manifests(prepare(corpus, tmp_path / "second")) == first
+
+
+def test_number_of_threads_changes_nothing(corpus, output, tmp_path):
+    one = prepare(corpus, output, n_jobs=1)
+    four = prepare(corpus, tmp_path / "four", n_jobs=4)
+    assert manifests(one) == manifests(four)
+
+
+def test_speaker_comes_from_the_file_name_not_the_path(tmp_path, output):
+    corpus = write_corpus(tmp_path / "p225_p226_p287", RELEASE_16K)
+    assert prepare(corpus, output).utterances["train"] == 2
+
+
+def test_28_speakers_and_16_khz_come_first(tmp_path, output):
+    corpus = tmp_path / "corpus"
+    for layout in reversed(LAYOUTS):
+        write_corpus(corpus, layout, each=1)
+    assert prepare(corpus, output).layout == RELEASE_16K.name
+    shutil.rmtree(corpus / "noisy_testset_wav_16k")
+    assert prepare(corpus, output).layout == RELEASE_48K.name
+
+
+def test_unknown_layout_says_what_is_missing_of_each(tmp_path, output):
+    corpus = write_corpus(tmp_path / "corpus", RELEASE_16K)
+    (corpus / "noisy_testset_wav_16k").rename(corpus / "noisy")
+    with pytest.raises(ValueError) as error:
+        prepare(corpus, output)
+    assert "28 speakers, 16000 Hz: missing noisy_testset_wav_16k\n" in str(
+        error.value
+    )
+    assert "authors' code: missing train/clean, train/noisy" in str(error.value)
+    with pytest.raises(ValueError, match="holds no corpus of a known layout"):
+        prepare(tmp_path / "nowhere", output)
+
+
+def test_hidden_files_and_other_endings_are_none_of_the_corpus(corpus, output):
+    folder = corpus / "clean_trainset_28spk_wav_16k"
+    (folder / "._p225_001.wav").write_text("left behind by a Mac")
+    (folder / "log.txt").write_text("")
+    (folder / "p999_001.wav").mkdir()
+    assert prepare(corpus, output).utterances["train"] == 2
+
+
+# Options
+
+
+def test_named_validation_speakers(corpus, output):
+    prepared = prepare(corpus, output, valid_speakers=["p225"])
+    assert prepared.valid_speakers == ["p225"]
+    assert prepared.utterances == {"train": 4, "valid": 2, "test": 2}
+
+
+def test_unknown_validation_speaker_fails_before_reading(
+    corpus, output, no_reading
+):
+    no_reading()
+    with pytest.raises(ValueError, match="names p232, but the training set"):
+        prepare(corpus, output, valid_speakers=["p232"])
+
+
+def test_nothing_left_to_train_on(corpus, output):
+    with pytest.raises(ValueError, match="no utterance is left for train"):
+        prepare(corpus, output, valid_speakers=["p225", "p226", "p287"])
+
+
+@pytest.mark.parametrize("value", [None, "True", 1])
+def test_skip_bad_files_must_be_said_in_full(corpus, output, value):
+    with pytest.raises(ValueError, match="write --skip_bad_files True"):
+        prepare(corpus, output, skip_bad_files=value)
+
+
+@pytest.mark.parametrize("inside", ["", "clean_testset_wav_16k/results"])
+def test_output_in_the_corpus_is_refused(corpus, inside):
+    before = snapshot(corpus)
+    with pytest.raises(ValueError, match="into which nothing is written"):
+        prepare(corpus, corpus / inside)
+    assert snapshot(corpus) == before
+
+
+# Bad files
+
+
+def damage(corpus):
+    """Break one rule with each file; return {relative path: part of the rule}."""
+    train, test = "trainset_28spk_wav_16k", "testset_wav_16k"
+    expected = {}
+
+    def spoil(path, rule, samples=None, **kwargs):
+        expected[path] = rule
+        if samples is not None:
+            write_wave(corpus / path, samples, **kwargs)
+        return corpus / path
+
+    spoil(f"clean_{train}/p225_001.wav", "has no partner")
+    (corpus / f"noisy_{train}/p225_001.wav").unlink()
+    spoil(f"noisy_{test}/p232_001.wav", "has no partner")
+    (corpus / f"clean_{test}/p232_001.wav").unlink()
+    spoil(f"clean_{train}/p225_003.wav", "48000 Hz", burst(), sample_rate=48000)
+    stereo = np.stack([burst(), burst()], axis=1)
+    spoil(f"noisy_{train}/p225_004.wav", "2 channels", stereo)
+    spoil(f"noisy_{train}/p225_005.wav", "257 samples shorter", burst()[:-257])
+    spoil(f"clean_{train}/p226_003.wav", "is silent", np.zeros(4800))
+    spoil(f"clean_{train}/p226_004.wav", "4000 samples", burst()[:4000])
+    nan = np.append(burst()[:-1], np.nan)
+    spoil(
+        f"noisy_{train}/p287_003.wav", "NaN or infinite", nan, subtype="FLOAT"
+    )
+    spoil(f"noisy_{test}/p232_003.wav", "cannot be read").write_text("no audio")
+    path = spoil(f"clean_{test}/p232_004.wav", "is truncated")
+    path.write_bytes(path.read_bytes()[:9000])
+    return expected
+
+
+def test_all_bad_files_are_in_one_report(tmp_path, output):
+    corpus = write_corpus(tmp_path / "corpus", RELEASE_16K, each=5)
+    expected = damage(corpus)
+    before = snapshot(corpus)
+    with pytest.raises(ValueError) as error:
+        prepare(corpus, output)
+    report = str(error.value)
+    for path, rule in expected.items():
+        lines = [li for li in report.splitlines() if f"{corpus / path}: " in li]
+        assert any(rule in line for line in lines), (path, rule, report)
+    # Two good files are longer than their cut partners.
+    assert f"{len(expected) + 2} files break a rule" in report
+    assert "--skip_bad_files True" in report
+    stored = (output / "bad_files.txt").read_text()
+    assert all(f"{corpus / path}\t" in stored for path in expected)
+    assert snapshot(corpus) == before
+    assert os.listdir(output) == ["bad_files.txt"]
+
+
+def test_bad_files_are_left_out_and_logged_if_asked(tmp_path, output, caplog):
+    corpus = write_corpus(tmp_path / "corpus", RELEASE_16K, each=5)
+    expected = damage(corpus)
+    prepared = prepare(corpus, output, skip_bad_files=True)
+    assert prepared.utterances == {"train": 1, "valid": 7, "test": 2}
+    kept = "".join(manifests(prepared).values())
+    for path, rule in expected.items():
+        assert Path(path).name not in kept
+        assert f"{corpus / path}: " in caplog.text
+        assert rule in caplog.text
+    caplog.clear()
+    prepare(corpus, output, skip_bad_files=True)
+    assert "bad files left out 12" in caplog.text
+
+
+def test_report_of_an_earlier_state_is_removed(corpus, output):
+    path = corpus / "clean_testset_wav_16k" / "p232_001.wav"
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="cannot be read"):
+        prepare(corpus, output)
+    path.write_bytes(whole)
+    prepare(corpus, output)
+    assert not (output / "bad_files.txt").exists()
+
+
+def test_tail_within_the_tolerance_is_cut(corpus, output):
+    path = corpus / "noisy_testset_wav_16k" / "p232_001.wav"
+    write_wave(path, burst(0.316))
+    prepared = prepare(corpus, output)
+    item = make_dataset(prepared.manifests["test"], corpus)[0]
+    assert item["noisy_sig"].shape == item["clean_sig"].shape == (4800,)
+
+
+# Re-use
+
+
+def test_same_corpus_and_options_are_not_read_again(corpus, output, no_reading):
+    first = prepare(corpus, output)
+    written = snapshot(output)
+    no_reading()
+    assert prepare(corpus, output) == first
+    assert snapshot(output) == written
+
+
+def test_moved_corpus_and_output_are_not_read_again(
+    corpus, output, tmp_path, no_reading
+):
+    first = prepare(corpus, output)
+    no_reading()
+    moved = prepare(
+        corpus.rename(tmp_path / "new"), output.rename(tmp_path / "new_output")
+    )
+    assert moved.data_root == str(tmp_path / "new")
+    assert manifests(moved) != {}
+    assert moved.utterances == first.utterances
+
+
+def test_changed_corpus_is_read_again(corpus, output):
+    prepare(corpus, output)
+    for kind in ("clean", "noisy"):
+        folder = corpus / f"{kind}_testset_wav_16k"
+        shutil.copy(folder / "p232_001.wav", folder / "p232_003.wav")
+    assert prepare(corpus, output).utterances["test"] == 3
+    write_wave(folder / "p232_001.wav", np.zeros(4800))
+    with pytest.raises(ValueError, match="is silent"):
+        prepare(corpus, output)
+
+
+def test_changed_option_is_prepared_again(corpus, output):
+    prepare(corpus, output)
+    assert prepare(corpus, output, valid_speakers=["p225"]).utterances == {
+        "train": 4,
+        "valid": 2,
+        "test": 2,
+    }
+
+
+def test_interrupted_preparation_is_done_again(corpus, output, monkeypatch):
+    first = prepare(corpus, output)
+    before = manifests(first)
+
+    def interrupt(path, content):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(okd_brain.data, "write_json", interrupt)
+        prepare(corpus, output, valid_speakers=["p225"])
+    # The old options again: the old record must not vouch for the new files.
+    assert not (output / "corpus.json").exists()
+    assert manifests(prepare(corpus, output)) == before
+
+
+def test_missing_manifest_is_written_again(corpus, output):
+    (Path(prepare(corpus, output).manifests["valid"])).unlink()
+    assert Path(prepare(corpus, output).manifests["valid"]).exists()
+
+
+# 48 kHz
+
+
+@pytest.fixture
+def release(tmp_path):
+    return write_corpus(tmp_path / "corpus", RELEASE_48K)
+
+
+def inodes(folder):
+    return {
+        path.name: path.stat().st_ino
+        for path in sorted(folder.rglob("noisy_*/*.wav"))
+    }
+
+
+def test_48_khz_is_resampled_once(release, output, no_reading):
+    prepared = prepare(release, output)
+    copy = Path(prepared.data_root)
+    assert copy == output / "corpus_16k"
+    info = soundfile.info(
+        copy / "clean_trainset_28spk_wav_16k" / "p225_001.wav"
+    )
+    assert (info.samplerate, info.frames, info.subtype) == (
+        16000,
+        4800,
+        "PCM_16",
+    )
+    assert not list(copy.rglob("*.partial"))
+    before = snapshot(copy)
+    no_reading()
+    assert prepare(release, output) == prepared
+    assert snapshot(copy) == before
+
+
+def test_the_copy_is_a_corpus(release, output, tmp_path):
+    first = prepare(release, output)
+    second = prepare(first.data_root, tmp_path / "second")
+    assert second.layout == RELEASE_16K.name
+    assert manifests(second) == manifests(first)
+
+
+def test_interrupted_resampling_goes_on_where_it_stopped(release, output):
+    copy = Path(prepare(release, output).data_root)
+    before = inodes(copy)
+    (copy / "noisy_trainset_28spk_wav_16k" / "p225_001.wav").unlink()
+    prepare(release, output)
+    after = inodes(copy)
+    assert after.keys() == before.keys()
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed <= {"p225_001.wav"}  # a file system may re-use the inode
+
+
+def test_changed_source_is_resampled_again(release, output):
+    prepared = prepare(release, output)
+    before = make_dataset(prepared.manifests["test"], prepared.data_root)[0]
+    source = release / "noisy_testset_wav" / "p232_001.wav"
+    write_wave(source, burst(sample_rate=48000, seed=9), 48000)
+    os.utime(source, (2_000_000_000, 2_000_000_000))
+    prepare(release, output)
+    after = make_dataset(prepared.manifests["test"], prepared.data_root)[0]
+    assert not after["noisy_sig"].equal(before["noisy_sig"])
+    assert after["clean_sig"].equal(before["clean_sig"])
+
+
+def test_bad_48_khz_files_are_named_by_their_source(release, output):
+    source = release / "noisy_testset_wav" / "p232_001.wav"
+    write_wave(source, burst(), 16000)
+    with pytest.raises(ValueError, match="16000 Hz, must be 48000 Hz") as error:
+        prepare(release, output)
+    assert str(source) in str(error.value)
+    prepared = prepare(release, output, skip_bad_files=True)
+    assert prepared.utterances["test"] == 1
+
+
+def test_a_tail_at_48_khz_is_cut_before_resampling(release, output):
+    source = release / "noisy_testset_wav" / "p232_001.wav"
+    write_wave(source, burst(0.316, 48000), 48000)
+    prepared = prepare(release, output)
+    lengths = {
+        soundfile.info(path).frames
+        for path in Path(prepared.data_root).rglob("p232_001.wav")
+    }
+    assert lengths == {4800}
+
+
+# Recipe
+
+
+def test_recipe_prepares_voicebank(corpus, output):
+    path = "recipes/VoiceBank/okd/voicebank_prepare.py"
+    spec = importlib.util.spec_from_file_location(
+        "voicebank_prepare", Path(__file__).parent.parent / path
+    )
+    recipe = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+    prepared = recipe.prepare_voicebank(
+        str(corpus), str(output), valid_speakers=["p287"], n_jobs=1
+    )
+    assert prepared.valid_speakers == ["p287"]
+    assert (output / "train.json").exists()
