@@ -1,0 +1,1 @@
+"""Measures that no installed library offers, as pure NumPy functions."""

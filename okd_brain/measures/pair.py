@@ -1,0 +1,100 @@
+"""One reference and one degraded signal, with what several metrics share.
+
+PESQ enters four scores, WSS three; here each is computed when first asked for
+and kept. What depends on the reference alone lives in ``ReferenceHalves``, so
+that it can outlive the pair.
+"""
+
+from functools import cached_property
+
+import numpy as np
+
+from okd_brain.measures.composite import CompositeReference
+from okd_brain.measures.silence import is_constant
+from okd_brain.measures.wideband_pesq import wideband_pesq
+
+
+class ReferenceHalves:
+    """The reference's half of every measure that has one, made on demand.
+
+    Arguments
+    ---------
+    reference : np.ndarray [samples]
+        Speech at 16 kHz.
+    """
+
+    def __init__(self, reference):
+        self.reference = reference
+
+    @cached_property
+    def composite(self):
+        """Half of WSS, LLR and segmental SNR (CompositeReference)."""
+        return CompositeReference(self.reference)
+
+    @property
+    def nbytes(self):
+        """Size of what has been made so far, in bytes."""
+        made = (
+            value for name, value in vars(self).items() if name != "reference"
+        )
+        return self.reference.nbytes + sum(half.nbytes for half in made)
+
+
+class Pair:
+    """A reference, a degraded version of it, and their shared measures.
+
+    Arguments
+    ---------
+    reference : np.ndarray [samples] or None
+        None for metrics that need no reference.
+    degraded : np.ndarray [samples]
+    sample_rate : int
+        Of both, in Hz.
+    halves : ReferenceHalves or None
+        Of this same reference, if they were made before.
+    """
+
+    def __init__(
+        self, *, reference=None, degraded, sample_rate=16000, halves=None
+    ):
+        self.reference = None if reference is None else _read_only(reference)
+        self.degraded = _read_only(degraded)
+        self.sample_rate = sample_rate
+        self.halves = halves or ReferenceHalves(self.reference)
+
+    @cached_property
+    def reference_is_constant(self):
+        """True if the reference is silent or constant."""
+        return is_constant(self.reference)
+
+    @cached_property
+    def degraded_is_constant(self):
+        """True if the degraded signal is silent or constant."""
+        return is_constant(self.degraded)
+
+    @cached_property
+    def reference_is_finite(self):
+        """True if the reference has neither NaN nor infinity."""
+        return bool(np.isfinite(self.reference).all())
+
+    @cached_property
+    def degraded_is_finite(self):
+        """True if the degraded signal has neither NaN nor infinity."""
+        return bool(np.isfinite(self.degraded).all())
+
+    @cached_property
+    def pesq(self):
+        """Wide-band PESQ (float)."""
+        return wideband_pesq(reference=self.reference, degraded=self.degraded)
+
+    @cached_property
+    def distances(self):
+        """WSS, LLR and segmental SNR (CompositeDistances)."""
+        return self.halves.composite.distances(self.degraded)
+
+
+def _read_only(signal):
+    """A view that no measure can write to by mistake."""
+    view = np.asarray(signal).view()
+    view.flags.writeable = False
+    return view

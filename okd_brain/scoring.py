@@ -1,0 +1,274 @@
+"""Many pairs of signals under many metrics, in parallel, without surprises.
+
+The `Scorer` is the only way from signals to scores in training, validation
+and evaluation. What is shared between metrics is computed once per pair
+(``okd_brain.measures.pair``); a pair that has no score, or takes its process
+with it, becomes NaN and an entry in ``failures``, never an exception.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from speechbrain.utils.logger import get_logger
+
+from okd_brain.metrics import resolve_metrics
+from okd_brain.score_cache import ScoreCache, score_keys
+from okd_brain.scoring_item import ItemScores, failed_item, score_wanted
+from okd_brain.scoring_pool import ScoringPool
+
+logger = get_logger(__name__)
+
+ITEMS_AHEAD = 4  # per worker: keeps it busy, and the memory bounded
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A score that could not be computed.
+
+    Attributes
+    ----------
+    utterance : str or int
+        Name of the pair if names were given, else its position.
+    metric : str
+    reason : str
+        The rule that was broken and the values found.
+    """
+
+    utterance: str | int
+    metric: str
+    reason: str
+
+
+class Scorer:
+    """Scores pairs of signals; one pool of processes for the whole run.
+
+    Arguments
+    ---------
+    metrics : list of (str or Metric)
+        The columns of the result; each metric once.
+    n_jobs : int
+        1 scores in this process, without its protection: there is no time
+        limit, and a crash inside a metric is a crash of the run. More (or -1:
+        one per core that this process may use) starts that many processes
+        with the first pair. The scores are the same.
+    cache_dir : str or path or None
+        Folder for the scores of pairs that never change; runs may share it.
+    sample_rate : int
+        Of all signals, in Hz.
+    timeout_seconds : float
+        For one pair under all metrics; then its process is replaced and the
+        pair fails. 3 s of speech take 0.03 s.
+
+    Raises
+    ------
+    ValueError
+        If a metric is unknown, ``n_jobs`` is not possible, or a metric cannot
+        be sent to another process.
+
+    Example
+    -------
+    >>> time = np.arange(16000) / 16000
+    >>> clean = np.sin(2 * np.pi * 200 * time) * np.sin(20 * time)
+    >>> noise = 0.1 * np.sin(2 * np.pi * 1234.5 * time)
+    >>> with Scorer(["segsnr", "si_sdr"]) as scorer:
+    ...     scores = scorer.score([(clean, clean + noise), (clean, 0 * clean)])
+    >>> scores.round(1).tolist()
+    [[13.9, 16.9], [-10.0, -30.0]]
+    """
+
+    def __init__(
+        self,
+        metrics,
+        n_jobs=1,
+        cache_dir=None,
+        *,
+        sample_rate=16000,
+        timeout_seconds=60.0,
+    ):
+        self.metrics = resolve_metrics(metrics)
+        self.names = tuple(metric.name for metric in self.metrics)
+        self.n_jobs = _process_count(n_jobs)
+        self.sample_rate = sample_rate
+        self.timeout_seconds = timeout_seconds
+        self.failures = []
+        self._cache = None if cache_dir is None else ScoreCache(cache_dir)
+        self._pool = None
+
+    def score(self, pairs, names=None, cached=False):
+        """Scores pairs and waits for them.
+
+        Arguments
+        ---------
+        pairs : iterable of (reference, degraded)
+            1-D float arrays [samples]; None in the place of a reference that
+            no metric needs. Read as the work proceeds, so that a generator
+            that loads files never fills the memory. Nothing is modified.
+        names : list of str or None
+            Of the pairs, for ``failures``.
+        cached : bool
+            True for pairs that never change, such as clean and noisy: scores
+            are looked up in and added to ``cache_dir``, if there is one.
+
+        Returns
+        -------
+        np.ndarray [utterance, metric]
+            Raw scores in float64; NaN where there is none, see ``failures``,
+            which then holds those of this call.
+        """
+        rows, waiting = [], deque()
+        for pair in pairs:
+            waiting.append(self._start(pair, cached))
+            if len(waiting) > ITEMS_AHEAD * self.n_jobs:
+                rows.append(self._finish(waiting.popleft()))
+        rows.extend(map(self._finish, waiting))
+        return self._collect(rows, names)
+
+    def submit(self, pairs, names=None, cached=False):
+        """Starts to score pairs and returns at once.
+
+        With ``n_jobs=1`` there is nobody to do it meanwhile: the work is done
+        in ``result``.
+
+        Arguments
+        ---------
+        pairs : iterable of (reference, degraded)
+            As in ``score``, but all read and copied now.
+        names : list of str or None
+        cached : bool
+            As in ``score``.
+
+        Returns
+        -------
+        Scoring
+            For ``result``.
+        """
+        return Scoring([self._start(pair, cached) for pair in pairs], names)
+
+    def result(self, scoring):
+        """Waits for what ``submit`` started.
+
+        Arguments
+        ---------
+        scoring : Scoring
+
+        Returns
+        -------
+        np.ndarray [utterance, metric]
+            As ``score``; ``failures`` then holds those of this work.
+        """
+        rows = [self._finish(item) for item in scoring.items]
+        return self._collect(rows, scoring.names)
+
+    def close(self):
+        """Ends the processes; the next pair starts new ones."""
+        if self._pool is not None and self._pool.is_ours:
+            self._pool.close()
+        self._pool = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def _start(self, pair, cached):
+        """Looks a pair up, and starts to compute what is not known."""
+        reference, degraded = pair
+        item = {
+            "reference": _compact(reference),
+            "degraded": _compact(degraded),
+            "sample_rate": self.sample_rate,
+        }
+        keys, known = [None] * len(self.metrics), {}
+        if cached and self._cache is not None:
+            keys = score_keys(self.metrics, item)
+            known = self._cache.get([key for key in keys if key is not None])
+        item["wanted"] = [i for i, key in enumerate(keys) if key not in known]
+        return _StartedItem(keys, known, item["wanted"], self._compute(item))
+
+    def _compute(self, item):
+        """Returns a function that waits for the item's wanted scores."""
+        if not item["wanted"]:
+            return partial(failed_item, [], "")
+        if self.n_jobs == 1:
+            return partial(score_wanted, self.metrics, item)
+        if self._pool is None or not self._pool.is_ours:
+            self._pool = ScoringPool(
+                self.metrics, self.n_jobs, self.timeout_seconds
+            )
+        return self._pool.submit(item).result
+
+    def _finish(self, started):
+        """Waits for a started pair; all metrics' values and reasons."""
+        computed = started.wait()
+        known = [started.known.get(key, np.nan) for key in started.keys]
+        scores = ItemScores(known, [None] * len(known))
+        for index, value, reason in zip(started.wanted, *computed, strict=True):
+            scores.values[index] = value
+            scores.reasons[index] = reason
+        fresh = [
+            (started.keys[index], scores.values[index])
+            for index in started.wanted
+            if started.keys[index] and scores.reasons[index] is None
+        ]
+        if fresh:
+            self._cache.put(fresh)
+        return scores
+
+    def _collect(self, rows, names):
+        names = range(len(rows)) if names is None else list(names)
+        if len(names) != len(rows):
+            raise ValueError(
+                f"There are {len(names)} names for {len(rows)} pairs"
+            )
+        self.failures = [
+            Failure(name, metric, reason)
+            for name, row in zip(names, rows, strict=True)
+            for metric, reason in zip(self.names, row.reasons, strict=True)
+            if reason is not None
+        ]
+        if self.failures:
+            logger.warning(
+                "%d scores of %d pairs could not be computed; the first: %s: %s",
+                len(self.failures),
+                len(rows),
+                self.failures[0].utterance,
+                self.failures[0].reason,
+            )
+        shape = (len(rows), len(self.names))
+        return np.array([row.values for row in rows], np.float64).reshape(shape)
+
+
+class Scoring(NamedTuple):
+    """Pairs that are being scored; see ``Scorer.submit``."""
+
+    items: list
+    names: list | None
+
+
+class _StartedItem(NamedTuple):
+    keys: list  # of bytes, or None for a metric that is not kept
+    known: dict  # from key to raw score
+    wanted: list  # indices of the metrics that are being computed
+    wait: Callable  # gives their ItemScores
+
+
+def _process_count(n_jobs):
+    if n_jobs == -1:
+        return len(os.sched_getaffinity(0))
+    if not isinstance(n_jobs, int) or n_jobs < 1:
+        raise ValueError(
+            "n_jobs must be a positive integer, or -1 for one process per"
+            f" core; got {n_jobs!r}"
+        )
+    return n_jobs
+
+
+def _compact(signal):
+    """A copy that shares nothing with a batch; pickles as its samples alone."""
+    return None if signal is None else np.array(signal)

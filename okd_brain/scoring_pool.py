@@ -1,0 +1,114 @@
+"""A pool of worker processes that outlives its workers."""
+
+import os
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from okd_brain.scoring_item import failed_item
+from okd_brain.scoring_worker import Worker, WorkerLost
+
+
+class ScoringPool:
+    """Scores items in processes, started when the first item comes.
+
+    Each process is looked after by a thread of the parent, which does nothing
+    but wait: for the answer, for the process to die, or for the time limit.
+    In the last two cases the item is given up and the next one gets a new
+    process.
+
+    Arguments
+    ---------
+    metrics : list of Metric
+    n_jobs : int
+        Number of processes.
+    timeout_seconds : float
+        For one item.
+
+    Raises
+    ------
+    ValueError
+        If a metric's function cannot be sent to another process.
+    """
+
+    def __init__(self, metrics, n_jobs, timeout_seconds):
+        self.timeout_seconds = timeout_seconds
+        self._pickled = pickle_metrics(metrics)
+        self._owner = os.getpid()
+        self._local = threading.local()
+        self._workers = []
+        self._threads = ThreadPoolExecutor(n_jobs, "scoring")
+
+    @property
+    def is_ours(self):
+        """False in a process forked from the one that made the pool: threads
+        do not survive a fork, and the workers answer to the parent."""
+        return os.getpid() == self._owner
+
+    def submit(self, item):
+        """Queues an item.
+
+        Arguments
+        ---------
+        item : dict
+            See ``score_wanted``.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            Its result is an ItemScores.
+        """
+        return self._threads.submit(self._score, item)
+
+    def close(self):
+        """Ends all processes; what has not been scored by now never is."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.close()
+        self._threads.shutdown(wait=True)
+
+    def _score(self, item):
+        worker = getattr(self._local, "worker", None)
+        if worker is None:
+            worker = self._local.worker = Worker(self._pickled)
+            self._workers.append(worker)
+        try:
+            return worker.ask(item, self.timeout_seconds)
+        except WorkerLost as lost:
+            self._workers.remove(worker)
+            self._local.worker = None
+            return failed_item(item["wanted"], f"not scored: {lost}")
+
+
+def pickle_metrics(metrics):
+    """Metrics as bytes for another process.
+
+    Arguments
+    ---------
+    metrics : list of Metric
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueError
+        If a function is a lambda, is local, or lives in the main script.
+    """
+    for metric in metrics:
+        function = metric.score.function
+        if getattr(function, "__module__", None) == "__main__":
+            reason = "it is defined in the main script"
+        else:
+            try:
+                pickle.dumps(metric)
+                continue
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                reason = str(error)
+        raise ValueError(
+            f"{metric.name}: its functions cannot be sent to a worker process"
+            f" ({reason}). Define them at the top level of a module, or use"
+            " n_jobs=1"
+        )
+    return pickle.dumps(metrics)

@@ -1,0 +1,148 @@
+"""The Scorer: same scores however they are made, and nothing stops it."""
+
+import numpy as np
+import pytest
+from scoring_signals import hangs, kills_itself, noisy, speech
+
+from okd_brain.metrics import METRICS, Metric
+from okd_brain.scoring import Failure, Scorer
+
+NAMES = ["pesq", "csig", "stoi", "estoi", "si_sdr"]
+
+
+def marked(value):
+    """Noisy speech that begins with a given sample."""
+    signal_ = noisy()
+    signal_[0] = value
+    return signal_
+
+
+def good_pairs():
+    return [(speech(index), noisy(index, 20.0)) for index in range(6)]
+
+
+def test_columns_are_the_metrics_scores():
+    pairs = good_pairs()[:2]
+    scorer = Scorer(["si_sdr", METRICS["csig"]])
+    scores = scorer.score(pairs)
+    assert scorer.names == ("si_sdr", "csig")
+    assert scores.shape == (2, 2) and scores.dtype == np.float64
+    for row, (reference, degraded) in zip(scores, pairs, strict=True):
+        for name, value in zip(scorer.names, row, strict=True):
+            expected = METRICS[name].score(
+                reference=reference, degraded=degraded
+            )
+            assert value == expected
+
+
+def test_processes_give_the_same_scores_and_failures():
+    clean = speech()
+    pairs = good_pairs()
+    pairs[2:2] = [(clean, 0 * clean), (0 * clean, clean), (clean, clean[1:])]
+    names = [f"u{index}" for index in range(len(pairs))]
+    results = []
+    for n_jobs in (1, 2):
+        with Scorer(NAMES, n_jobs=n_jobs) as scorer:
+            scores = scorer.score(iter(pairs), names=names)
+            results.append((scores, scorer.failures))
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    assert results[0][1] == results[1][1]
+    assert {failure.utterance for failure in scorer.failures} == {"u3", "u4"}
+    assert len(scorer.failures) == 2 * len(NAMES)
+    assert np.isnan(scores).sum() == 2 * len(NAMES)
+
+
+def test_submitted_work_gives_the_same_scores():
+    degraded = noisy()
+    with Scorer(NAMES, n_jobs=2) as scorer:
+        first = scorer.submit(good_pairs())
+        second = scorer.submit([(speech(), degraded)])
+        degraded[:] = 0  # was copied
+        late = scorer.result(second)
+        early = scorer.result(first)
+        np.testing.assert_array_equal(early, scorer.score(good_pairs()))
+    np.testing.assert_array_equal(
+        late, Scorer(NAMES).score([(speech(), noisy())])
+    )
+
+
+def test_a_killed_worker_is_replaced_and_costs_its_item_only():
+    metrics = [Metric("fragile", kills_itself), "si_sdr"]
+    pairs = [(speech(), marked(value)) for value in (0, 0, 1, 0, 1, 0, 0)]
+    with Scorer(metrics, n_jobs=2) as scorer:
+        scores = scorer.score(pairs)
+        assert np.isnan(scores[[2, 4]]).all()
+        assert np.isfinite(np.delete(scores, [2, 4], axis=0)).all()
+        assert {f.utterance for f in scorer.failures} == {2, 4}
+        assert all("SIGSEGV" in f.reason for f in scorer.failures)
+        assert np.isfinite(scorer.score(pairs[:2])).all()
+    assert scorer.failures == []
+
+
+def test_an_item_that_hangs_is_given_up():
+    pairs = [(speech(), marked(value)) for value in (0, 1, 0)]
+    metrics = [Metric("slow", hangs)]
+    with Scorer(metrics, n_jobs=2, timeout_seconds=1.0) as scorer:
+        scores = scorer.score(pairs, names=["a", "b", "c"])
+    np.testing.assert_array_equal(scores[:, 0], [0.5, np.nan, 0.5])
+    reason = "not scored: it took longer than 1.0 s"
+    assert scorer.failures == [Failure("b", "slow", reason)]
+
+
+def test_what_a_metric_raises_is_a_failure():
+    def raises(*, reference, degraded, sample_rate):
+        raise KeyError("missing")
+
+    scorer = Scorer([Metric("faulty", raises), "si_sdr"])
+    scores = scorer.score(good_pairs()[:1])
+    assert np.isnan(scores[0, 0]) and np.isfinite(scores[0, 1])
+    (failure,) = scorer.failures
+    assert failure == Failure(0, "faulty", "KeyError: 'missing'")
+
+
+def test_no_pairs_give_no_rows():
+    assert Scorer(["pesq", "stoi"]).score([]).shape == (0, 2)
+
+
+def test_names_must_match_the_pairs():
+    with pytest.raises(ValueError, match="2 names for 1 pairs"):
+        Scorer(["si_sdr"]).score(good_pairs()[:1], names=["a", "b"])
+
+
+@pytest.mark.parametrize("n_jobs", [0, -2, 1.5, "many"])
+def test_impossible_numbers_of_processes_are_refused(n_jobs):
+    with pytest.raises(ValueError, match="n_jobs must be a positive integer"):
+        Scorer(["pesq"], n_jobs=n_jobs)
+
+
+def test_minus_one_means_every_core():
+    assert Scorer(["pesq"], n_jobs=-1).n_jobs >= 1
+
+
+def test_a_local_function_cannot_go_to_a_worker():
+    metric = Metric("local", lambda **signals: 0.5)
+    with Scorer([metric], n_jobs=2) as scorer:
+        with pytest.raises(ValueError, match="local: .*use n_jobs=1"):
+            scorer.score(good_pairs())
+    assert Scorer([metric]).score(good_pairs()[:1]) == 0.5
+
+
+def test_the_pool_can_be_closed_and_used_again():
+    scorer = Scorer(["si_sdr"], n_jobs=2)
+    first = scorer.score(good_pairs()[:2])
+    scorer.close()
+    np.testing.assert_array_equal(first, scorer.score(good_pairs()[:2]))
+    scorer.close()
+    scorer.close()
+
+
+def test_kept_scores_are_not_computed_again(tmp_path, monkeypatch):
+    pairs = good_pairs()[:2]
+    scorer = Scorer(["si_sdr", "stoi"], cache_dir=tmp_path)
+    expected = scorer.score(pairs, cached=True)
+    monkeypatch.setattr("okd_brain.scoring.score_wanted", None)
+    again = Scorer(["stoi", "si_sdr"], cache_dir=tmp_path)
+    scores = again.score(pairs, cached=True)
+    np.testing.assert_array_equal(scores, expected[:, ::-1])
+    with pytest.raises(TypeError):
+        again.score(pairs)
