@@ -110,8 +110,9 @@ def mix(clean, noise, *, snr_db, level_dbfs, peak):
     >>> clean, noisy = mix(
     ...     rng.normal(size=9), rng.normal(size=9), snr_db=5, level_dbfs=-26, peak=1
     ... )
-    >>> round(10 * np.log10(np.sum(clean**2) / np.sum((noisy - clean) ** 2)), 6)
-    5.0
+    >>> ratio = np.sum(clean**2) / np.sum((noisy - clean) ** 2)
+    >>> print(f"{10 * np.log10(ratio):.6f}")
+    5.000000
     """
     clean = clean * 10 ** (level_dbfs / 20) / np.sqrt(np.mean(clean**2))
     wanted = np.mean(clean**2) / 10 ** (snr_db / 10)
