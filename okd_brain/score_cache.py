@@ -114,17 +114,16 @@ def score_keys(metrics, item):
     Arguments
     ---------
     metrics : list of Metric
-    item : dict
-        "reference" and "degraded" (np.ndarray or None), "sample_rate".
+    item : Item
 
     Returns
     -------
     list of (bytes or None)
         One per metric; None for a metric without a version.
     """
-    content = hashlib.sha256(str(item["sample_rate"]).encode())
+    content = hashlib.sha256(str(item.sample_rate).encode())
     for role in ("reference", "degraded"):
-        signal = item[role]
+        signal = getattr(item, role)
         if signal is not None:
             content.update(f"{role} {signal.dtype} {signal.shape}".encode())
             content.update(signal)

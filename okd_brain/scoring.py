@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +19,14 @@ from speechbrain.utils.logger import get_logger
 
 from okd_brain.metrics import resolve_metrics
 from okd_brain.score_cache import ScoreCache, score_keys
-from okd_brain.scoring_item import ItemScores, failed_item, score_wanted
+from okd_brain.scoring_item import Item, ItemScorer, ItemScores
 from okd_brain.scoring_pool import ScoringPool
 
 logger = get_logger(__name__)
 
 ITEMS_AHEAD = 4  # per worker: keeps it busy, and the memory bounded
+PAIRS_PER_LOOK_UP = 32  # opening the cache takes as long as hashing a pair
+SCORES_PER_SAVE = 256  # so much is lost if the run is killed
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,10 @@ class Scorer:
     timeout_seconds : float
         For one pair under all metrics; then its process is replaced and the
         pair fails. 3 s of speech take 0.03 s.
+    memory_bytes : float
+        For the half of each measure that depends on the reference alone, in
+        all processes together. Scoring the same references again, as each
+        validation does, is then faster.
 
     Raises
     ------
@@ -89,6 +96,7 @@ class Scorer:
         *,
         sample_rate=16000,
         timeout_seconds=60.0,
+        memory_bytes=256e6,
     ):
         self.metrics = resolve_metrics(metrics)
         self.names = tuple(metric.name for metric in self.metrics)
@@ -96,7 +104,10 @@ class Scorer:
         self.sample_rate = sample_rate
         self.timeout_seconds = timeout_seconds
         self.failures = []
+        self._unsaved = []
         self._cache = None if cache_dir is None else ScoreCache(cache_dir)
+        self.memory_bytes = memory_bytes
+        self._item_scorer = ItemScorer(self.metrics, memory_bytes)
         self._pool = None
 
     def score(self, pairs, names=None, cached=False):
@@ -121,8 +132,8 @@ class Scorer:
             which then holds those of this call.
         """
         rows, waiting = [], deque()
-        for pair in pairs:
-            waiting.append(self._start(pair, cached))
+        for started in self._start(pairs, cached):
+            waiting.append(started)
             if len(waiting) > ITEMS_AHEAD * self.n_jobs:
                 rows.append(self._finish(waiting.popleft()))
         rows.extend(map(self._finish, waiting))
@@ -147,7 +158,7 @@ class Scorer:
         Scoring
             For ``result``.
         """
-        return Scoring([self._start(pair, cached) for pair in pairs], names)
+        return Scoring(list(self._start(pairs, cached)), names)
 
     def result(self, scoring):
         """Waits for what ``submit`` started.
@@ -176,51 +187,63 @@ class Scorer:
     def __exit__(self, *exception):
         self.close()
 
-    def _start(self, pair, cached):
-        """Looks a pair up, and starts to compute what is not known."""
-        reference, degraded = pair
-        item = {
-            "reference": _compact(reference),
-            "degraded": _compact(degraded),
-            "sample_rate": self.sample_rate,
-        }
-        keys, known = [None] * len(self.metrics), {}
-        if cached and self._cache is not None:
-            keys = score_keys(self.metrics, item)
-            known = self._cache.get([key for key in keys if key is not None])
-        item["wanted"] = [i for i, key in enumerate(keys) if key not in known]
-        return _StartedItem(keys, known, item["wanted"], self._compute(item))
+    def _start(self, pairs, cached):
+        """Looks pairs up, and starts to compute what is not known."""
+        items = (
+            Item(_copy(reference), _copy(degraded), self.sample_rate, ())
+            for reference, degraded in pairs
+        )
+        if not cached or self._cache is None:
+            everything = tuple(range(len(self.metrics)))
+            for item in items:
+                wait = self._compute(item._replace(wanted=everything))
+                yield _StartedItem(everything, wait)
+            return
+        while chunk := list(islice(items, PAIRS_PER_LOOK_UP)):
+            keys = [score_keys(self.metrics, item) for item in chunk]
+            known = self._cache.get([k for row in keys for k in row if k])
+            for item, row in zip(chunk, keys, strict=True):
+                wanted = tuple(i for i, k in enumerate(row) if k not in known)
+                wait = self._compute(item._replace(wanted=wanted))
+                values = [known.get(key, np.nan) for key in row]
+                yield _StartedItem(wanted, wait, values, row)
 
     def _compute(self, item):
         """Returns a function that waits for the item's wanted scores."""
-        if not item["wanted"]:
-            return partial(failed_item, [], "")
+        if not item.wanted:
+            return partial(ItemScores, [], [])
         if self.n_jobs == 1:
-            return partial(score_wanted, self.metrics, item)
+            return partial(self._item_scorer, item)
         if self._pool is None or not self._pool.is_ours:
             self._pool = ScoringPool(
-                self.metrics, self.n_jobs, self.timeout_seconds
+                ItemScorer(self.metrics, self.memory_bytes / self.n_jobs),
+                self.n_jobs,
+                self.timeout_seconds,
             )
         return self._pool.submit(item).result
 
     def _finish(self, started):
         """Waits for a started pair; all metrics' values and reasons."""
         computed = started.wait()
-        known = [started.known.get(key, np.nan) for key in started.keys]
-        scores = ItemScores(known, [None] * len(known))
+        if started.keys is None:
+            return computed
+        scores = ItemScores(started.known, [None] * len(started.known))
         for index, value, reason in zip(started.wanted, *computed, strict=True):
             scores.values[index] = value
             scores.reasons[index] = reason
-        fresh = [
-            (started.keys[index], scores.values[index])
-            for index in started.wanted
-            if started.keys[index] and scores.reasons[index] is None
-        ]
-        if fresh:
-            self._cache.put(fresh)
+            if reason is None and started.keys[index] is not None:
+                self._unsaved.append((started.keys[index], value))
+        if len(self._unsaved) >= SCORES_PER_SAVE:
+            self._save()
         return scores
 
+    def _save(self):
+        self._cache.put(self._unsaved)
+        self._unsaved = []
+
     def _collect(self, rows, names):
+        if self._unsaved:
+            self._save()
         names = range(len(rows)) if names is None else list(names)
         if len(names) != len(rows):
             raise ValueError(
@@ -252,10 +275,10 @@ class Scoring(NamedTuple):
 
 
 class _StartedItem(NamedTuple):
-    keys: list  # of bytes, or None for a metric that is not kept
-    known: dict  # from key to raw score
-    wanted: list  # indices of the metrics that are being computed
+    wanted: tuple  # indices of the metrics that are being computed
     wait: Callable  # gives their ItemScores
+    known: list = ()  # all metrics' kept scores, NaN if wanted
+    keys: list | None = None  # all metrics' keys, or None: keep nothing
 
 
 def _process_count(n_jobs):
@@ -269,6 +292,6 @@ def _process_count(n_jobs):
     return n_jobs
 
 
-def _compact(signal):
+def _copy(signal):
     """A copy that shares nothing with a batch; pickles as its samples alone."""
     return None if signal is None else np.array(signal)

@@ -8,11 +8,30 @@ from typing import NamedTuple
 
 import numpy as np
 
+from okd_brain.halves_cache import HalvesCache
 from okd_brain.measures.pair import Pair
 
 
+class Item(NamedTuple):
+    """One pair of signals and what is to be computed.
+
+    Arguments
+    ---------
+    reference, degraded : np.ndarray [samples] or None
+    sample_rate : int
+        In Hz.
+    wanted : tuple of int
+        Indices of metrics.
+    """
+
+    reference: np.ndarray | None
+    degraded: np.ndarray
+    sample_rate: int
+    wanted: tuple
+
+
 class ItemScores(NamedTuple):
-    """Scores of one pair, in the order of the metrics.
+    """Scores of one pair under the wanted metrics.
 
     Arguments
     ---------
@@ -26,78 +45,66 @@ class ItemScores(NamedTuple):
     reasons: list
 
 
-def score_item(metrics, reference, degraded, sample_rate=16000, halves=None):
-    """Scores one pair; a metric that fails costs its own score only.
+class ItemScorer:
+    """Scores items; a metric that fails costs its own score only.
 
     Arguments
     ---------
-    metrics : sequence of Metric
-    reference, degraded : np.ndarray [samples]
-    sample_rate : int
-        In Hz.
-    halves : ReferenceHalves or None
-        Of the same reference, if they were made before.
-
-    Returns
-    -------
-    ItemScores
+    metrics : list of Metric
+    memory_bytes : float
+        For the references' halves of measures, see ``HalvesCache``.
     """
-    pair = Pair(
-        reference=reference,
-        degraded=degraded,
-        sample_rate=sample_rate,
-        halves=halves,
-    )
-    values, reasons = [], []
-    for metric in metrics:
-        value, reason = np.nan, None
-        try:
-            value = metric.of_pair(pair)
-        except Exception as error:
-            # Also what we did not foresee, in a user's metric or in a
-            # library: it is reported for this item and ends no training.
-            reason = _reason(error)
-        values.append(value)
-        reasons.append(reason)
-    return ItemScores(values, reasons)
+
+    def __init__(self, metrics, memory_bytes):
+        self.metrics = metrics
+        self._cache = HalvesCache(memory_bytes)
+
+    def __call__(self, item):
+        """Scores one item.
+
+        Arguments
+        ---------
+        item : Item
+
+        Returns
+        -------
+        ItemScores
+        """
+        with self._cache.halves(item.reference) as halves:
+            pair = Pair(
+                reference=item.reference,
+                degraded=item.degraded,
+                sample_rate=item.sample_rate,
+                halves=halves,
+            )
+            scores = [_score(self.metrics[i], pair) for i in item.wanted]
+        values, reasons = zip(*scores, strict=True)
+        return ItemScores(list(values), list(reasons))
 
 
-def score_wanted(metrics, item):
-    """Scores one pair under some of the metrics.
-
-    Arguments
-    ---------
-    metrics : sequence of Metric
-    item : dict
-        "wanted": indices of metrics; the rest are the keyword arguments of
-        ``score_item``.
-
-    Returns
-    -------
-    ItemScores
-        Of the wanted metrics.
-    """
-    signals = {key: item[key] for key in item if key != "wanted"}
-    return score_item([metrics[i] for i in item["wanted"]], **signals)
-
-
-def failed_item(wanted, reason):
-    """The scores of a pair that took its worker with it.
+def failed(item, reason):
+    """The scores of an item that took its worker with it.
 
     Arguments
     ---------
-    wanted : sequence
-        Stands for the metrics; only its length counts.
+    item : Item
     reason : str
 
     Returns
     -------
     ItemScores
     """
-    return ItemScores([np.nan] * len(wanted), [reason] * len(wanted))
+    count = len(item.wanted)
+    return ItemScores([np.nan] * count, [reason] * count)
 
 
-def _reason(error):
-    if isinstance(error, ValueError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+def _score(metric, pair):
+    """(score, None) or (NaN, reason)."""
+    try:
+        return metric.of_pair(pair), None
+    except ValueError as error:
+        return np.nan, str(error)
+    except Exception as error:
+        # Also what nobody foresaw, in a user's metric or in a library: it is
+        # reported for this item and ends no training.
+        return np.nan, f"{metric.name}: {type(error).__name__}: {error}"

@@ -5,7 +5,7 @@ import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from okd_brain.scoring_item import failed_item
+from okd_brain.scoring_item import failed
 from okd_brain.scoring_worker import Worker, WorkerLost
 
 
@@ -19,7 +19,8 @@ class ScoringPool:
 
     Arguments
     ---------
-    metrics : list of Metric
+    item_scorer : ItemScorer
+        Not used before; every process gets its own.
     n_jobs : int
         Number of processes.
     timeout_seconds : float
@@ -31,9 +32,10 @@ class ScoringPool:
         If a metric's function cannot be sent to another process.
     """
 
-    def __init__(self, metrics, n_jobs, timeout_seconds):
+    def __init__(self, item_scorer, n_jobs, timeout_seconds):
         self.timeout_seconds = timeout_seconds
-        self._pickled = pickle_metrics(metrics)
+        check_importable(item_scorer.metrics)
+        self._task = pickle.dumps(item_scorer)
         self._owner = os.getpid()
         self._local = threading.local()
         self._workers = []
@@ -50,8 +52,7 @@ class ScoringPool:
 
         Arguments
         ---------
-        item : dict
-            See ``score_wanted``.
+        item : Item
 
         Returns
         -------
@@ -70,26 +71,22 @@ class ScoringPool:
     def _score(self, item):
         worker = getattr(self._local, "worker", None)
         if worker is None:
-            worker = self._local.worker = Worker(self._pickled)
+            worker = self._local.worker = Worker(self._task)
             self._workers.append(worker)
         try:
             return worker.ask(item, self.timeout_seconds)
         except WorkerLost as lost:
             self._workers.remove(worker)
             self._local.worker = None
-            return failed_item(item["wanted"], f"not scored: {lost}")
+            return failed(item, f"not scored: {lost}")
 
 
-def pickle_metrics(metrics):
-    """Metrics as bytes for another process.
+def check_importable(metrics):
+    """Raises if another process could not import a metric's functions.
 
     Arguments
     ---------
     metrics : list of Metric
-
-    Returns
-    -------
-    bytes
 
     Raises
     ------
@@ -98,17 +95,15 @@ def pickle_metrics(metrics):
     """
     for metric in metrics:
         function = metric.score.function
-        if getattr(function, "__module__", None) == "__main__":
-            reason = "it is defined in the main script"
-        else:
+        reason = "it is defined in the main script"
+        if getattr(function, "__module__", None) != "__main__":
             try:
                 pickle.dumps(metric)
                 continue
             except (pickle.PicklingError, AttributeError, TypeError) as error:
                 reason = str(error)
         raise ValueError(
-            f"{metric.name}: its functions cannot be sent to a worker process"
-            f" ({reason}). Define them at the top level of a module, or use"
+            f"{metric.name}: its function cannot be sent to another process"
+            f" ({reason}). Define it at the top level of a module, or use"
             " n_jobs=1"
         )
-    return pickle.dumps(metrics)

@@ -15,8 +15,6 @@ import subprocess
 import sys
 from multiprocessing.connection import Connection, Pipe
 
-from okd_brain.scoring_item import score_wanted
-
 READY = "ready"
 START_SECONDS = 120.0  # a cold disk and a busy machine; 1 s is usual
 # One thread per worker: there are as many workers as the user gives cores.
@@ -41,8 +39,8 @@ class Worker:
 
     Arguments
     ---------
-    metrics : bytes
-        Pickled list of Metric.
+    task : bytes
+        Pickled function of one argument, which the process will answer with.
 
     Raises
     ------
@@ -50,7 +48,7 @@ class Worker:
         If the process does not come up, with its error.
     """
 
-    def __init__(self, metrics):
+    def __init__(self, task):
         self._connection, theirs = Pipe()
         threads = dict.fromkeys(THREAD_VARIABLES, "1")
         arguments = [str(theirs.fileno()), json.dumps(sys.path)]
@@ -62,7 +60,7 @@ class Worker:
         )
         theirs.close()
         try:
-            answer = self.ask(metrics, START_SECONDS)
+            answer = self.ask(task, START_SECONDS)
         except WorkerLost as lost:
             raise RuntimeError(
                 f"A scoring worker did not start: {lost}"
@@ -109,7 +107,7 @@ class Worker:
 
 
 def serve(descriptor):
-    """Runs in the worker: metrics first, then items until the pipe closes.
+    """Runs in the worker: the task first, then items until the pipe closes.
 
     Arguments
     ---------
@@ -120,7 +118,7 @@ def serve(descriptor):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = Connection(descriptor)
     try:
-        metrics = pickle.loads(connection.recv())
+        task = pickle.loads(connection.recv())
     except Exception as error:  # whatever importing a user's module raises
         connection.send(f"{type(error).__name__}: {error}")
         return
@@ -130,7 +128,7 @@ def serve(descriptor):
             item = connection.recv()
         except EOFError:
             return
-        connection.send(score_wanted(metrics, item))
+        connection.send(task(item))
 
 
 def _cause_of_death(code):

@@ -97,7 +97,7 @@ def test_what_a_metric_raises_is_a_failure():
     scores = scorer.score(good_pairs()[:1])
     assert np.isnan(scores[0, 0]) and np.isfinite(scores[0, 1])
     (failure,) = scorer.failures
-    assert failure == Failure(0, "faulty", "KeyError: 'missing'")
+    assert failure == Failure(0, "faulty", "faulty: KeyError: 'missing'")
 
 
 def test_no_pairs_give_no_rows():
@@ -140,7 +140,7 @@ def test_kept_scores_are_not_computed_again(tmp_path, monkeypatch):
     pairs = good_pairs()[:2]
     scorer = Scorer(["si_sdr", "stoi"], cache_dir=tmp_path)
     expected = scorer.score(pairs, cached=True)
-    monkeypatch.setattr("okd_brain.scoring.score_wanted", None)
+    monkeypatch.setattr("okd_brain.scoring.ItemScorer.__call__", None)
     again = Scorer(["stoi", "si_sdr"], cache_dir=tmp_path)
     scores = again.score(pairs, cached=True)
     np.testing.assert_array_equal(scores, expected[:, ::-1])

@@ -33,11 +33,12 @@ class ReferenceHalves:
 
     @property
     def nbytes(self):
-        """Size of what has been made so far, in bytes."""
-        made = (
+        """Size of what has been made so far and its signal, in bytes."""
+        made = [
             value for name, value in vars(self).items() if name != "reference"
-        )
-        return self.reference.nbytes + sum(half.nbytes for half in made)
+        ]
+        sizes = [half.nbytes for half in made]
+        return self.reference.nbytes + sum(sizes) if made else 0
 
 
 class Pair:
