@@ -116,19 +116,23 @@ class Metric:
         check_pair(self, pair)
         if pair.degraded_is_constant:
             return self.floor
-        function = self.score.function
-        if isinstance(function, PairScore):
-            value = function.of_pair(pair)
-        else:
-            value = function(
-                reference=pair.reference,
-                degraded=pair.degraded,
-                sample_rate=pair.sample_rate,
-            )
-        value = float(value)
+        try:
+            value = float(self._call(pair))
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from error
         if not math.isfinite(value) and value != self.perfect:
             raise ValueError(f"{self.name}: the score function gave {value}")
         return value
+
+    def _call(self, pair):
+        function = self.score.function
+        if isinstance(function, PairScore):
+            return function.of_pair(pair)
+        return function(
+            reference=pair.reference,
+            degraded=pair.degraded,
+            sample_rate=pair.sample_rate,
+        )
 
     def normalise(self, raw):
         """Turns raw scores into training labels.
