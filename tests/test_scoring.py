@@ -1,12 +1,18 @@
 """The Scorer: same scores however they are made, and nothing stops it."""
 
+import os
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from scoring_signals import hangs, kills_itself, noisy, speech
 
 from okd_brain.metrics import METRICS, Metric
 from okd_brain.scoring import Failure, Scorer
 
+TESTS = str(Path(__file__).parent)
 NAMES = ["pesq", "csig", "stoi", "estoi", "si_sdr"]
 
 
@@ -146,3 +152,40 @@ def test_kept_scores_are_not_computed_again(tmp_path, monkeypatch):
     np.testing.assert_array_equal(scores, expected[:, ::-1])
     with pytest.raises(TypeError):
         again.score(pairs)
+
+
+def test_a_forked_process_gets_workers_of_its_own():
+    torch.mm(*torch.ones(2, 300, 300))  # starts OpenMP's threads
+    with Scorer(["si_sdr"], n_jobs=2) as scorer:
+        expected = scorer.score(good_pairs())
+        child = os.fork()
+        if child == 0:
+            equal = np.array_equal(scorer.score(good_pairs()), expected)
+            scorer.close()
+            os._exit(0 if equal else 1)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        np.testing.assert_array_equal(scorer.score(good_pairs()), expected)
+
+
+def test_a_worker_that_cannot_start_is_an_error(monkeypatch):
+    monkeypatch.setattr("okd_brain.scoring_worker.sys.executable", "/bin/false")
+    with Scorer(["si_sdr"], n_jobs=2) as scorer:
+        with pytest.raises(RuntimeError, match="ended with exit status 1"):
+            scorer.score(good_pairs())
+
+
+def test_a_metric_that_a_worker_cannot_import_is_an_error(monkeypatch):
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p != TESTS])
+    with Scorer([Metric("fragile", kills_itself)], n_jobs=2) as scorer:
+        with pytest.raises(RuntimeError, match="No module named 'scoring_sig"):
+            scorer.score(good_pairs())
+
+
+def test_no_process_is_left_behind():
+    scorer = Scorer(["si_sdr"], n_jobs=2)
+    scorer.score(good_pairs())
+    workers = [worker._process for worker in scorer._pool._workers]
+    assert workers and all(worker.poll() is None for worker in workers)
+    scorer.close()
+    assert all(worker.poll() is not None for worker in workers)
