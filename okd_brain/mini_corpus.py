@@ -1,4 +1,4 @@
-"""A corpus of two minutes, for a first run without any download.
+"""A corpus of five minutes, for a first run without any download.
 
 The prompts of tests/samples (four talkers, four languages) are mixed with the
 noises of `okd_brain.noises` into the folders of VoiceBank-DEMAND at 16 kHz.

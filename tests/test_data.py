@@ -100,7 +100,7 @@ def test_manifest_entry(corpus, output):
 
 
 def test_order_does_not_depend_on_the_file_system(
-    corpus, output, tmp_path, monkeypatch
+    corpus, output, tmp_path, monkeypatch, no_reading
 ):
     first = manifests(prepare(corpus, output))
     scandir = os.scandir
@@ -119,6 +119,8 @@ def test_order_does_not_depend_on_the_file_system(
 
     monkeypatch.setattr("okd_brain.layouts.os.scandir", Reversed)
     assert manifests(prepare(corpus, tmp_path / "second")) == first
+    no_reading()
+    prepare(corpus, output)  # no difference is seen, and so nothing re-read
 
 
 def test_number_of_threads_changes_nothing(corpus, output, tmp_path):
@@ -160,6 +162,13 @@ def test_hidden_files_and_other_endings_are_none_of_the_corpus(corpus, output):
     (folder / "log.txt").write_text("")
     (folder / "p999_001.wav").mkdir()
     assert prepare(corpus, output).utterances["train"] == 2
+
+
+def test_empty_folders(tmp_path, output):
+    for folder in RELEASE_16K.folders():
+        (tmp_path / "corpus" / folder).mkdir(parents=True)
+    with pytest.raises(ValueError, match="left for train and valid and test"):
+        prepare(tmp_path / "corpus", output)
 
 
 # Options
