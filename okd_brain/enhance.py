@@ -1,0 +1,152 @@
+"""Enhance files and folders with an exported generator: ``okd-enhance``.
+
+    okd-enhance export/pesq noisy.wav more/ 'calls/**/*.flac' -o enhanced/
+
+``okd-enhance --help`` (equally ``python -m okd_brain.enhance --help``) says
+what it reads, where it writes and what it returns.
+"""
+
+import argparse
+import logging
+import sys
+
+import soundfile
+import torch
+from speechbrain.utils.logger import get_logger
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from okd_brain.enhance_jobs import plan
+from okd_brain.export import load_generator
+from okd_brain.wave_files import enhance_file
+from okd_brain.waves import (
+    MIN_SECONDS,
+    OVERLAP_SECONDS,
+    SEGMENT_SECONDS,
+    enhance_wave,
+)
+
+__all__ = ["enhance_file", "enhance_wave", "main"]
+
+logger = get_logger("okd_brain.enhance")  # also when run with python -m
+
+DESCRIPTION = f"""\
+Enhance noisy speech with a generator that okd_brain exported, or with
+SpeechBrain's MetricGAN+.
+
+MODEL is an export folder or the id of a SpeechBrain model on the Hugging Face
+hub, such as speechbrain/metricgan-plus-voicebank.
+
+INPUT is
+  a file       any format of libsndfile; goes to OUTDIR under its own name,
+  a folder     all audio files in it and below, sub-folders kept in OUTDIR,
+  'a pattern'  in quotes; * ? [] and ** as usual, sub-folders kept from the
+               first of these on.
+WAV and FLAC keep their format and sample type (compressed types become 16-bit);
+other formats become 16-bit WAV (name.ogg: name.wav). Peaks beyond full scale
+are not clipped: unless its samples are float, such a file is scaled down as a
+whole, and a warning gives the gain. No file is replaced without --overwrite,
+and no input even then.
+
+Any sample rate and number of channels: each channel is resampled to 16 kHz,
+enhanced by itself and resampled back. What was above 8 kHz is lost.
+
+Any length from {1000 * MIN_SECONDS:.0f} ms on: long files are enhanced in segments of {SEGMENT_SECONDS} s that
+overlap by {OVERLAP_SECONDS} s, where one fades into the next, so that memory does not grow
+with the length. Meanwhile 4 bytes of disk space per sample are needed in OUTDIR.
+"""
+
+EPILOG = """\
+exit status: 0 all enhanced; 1 some failed (each with a message, the others are
+enhanced); 2 nothing was done, as the command is wrong: no such model or device,
+an input without audio files, two inputs with one output, an output that is an
+input.
+"""
+
+
+def _seconds(source):
+    """Return how long a file claims to be, 0 if it is none."""
+    try:
+        return soundfile.info(source).duration
+    except (soundfile.SoundFileError, TypeError):
+        return 0
+
+
+def _enhance_all(generator, jobs, overwrite):
+    """Enhance the files one by one; return how many failed."""
+    failed = 0
+    total = sum(_seconds(job.source) for job in jobs)
+    bar = tqdm(
+        total=round(total),
+        unit="s",
+        bar_format="{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s "
+        "of audio [{elapsed}<{remaining}]",
+        disable=None,  # where the output is no terminal
+    )
+    with bar, logging_redirect_tqdm():
+        for job in jobs:
+            bar.set_description(job.source.name)
+            try:
+                enhance_file(
+                    generator,
+                    job.source,
+                    job.destination,
+                    overwrite=overwrite,
+                    on_progress=bar.update,
+                )
+            except (ValueError, OSError, soundfile.SoundFileError) as error:
+                failed += 1
+                logger.error(f"{error}")
+    return failed
+
+
+def main(argv=None):
+    """Run ``okd-enhance``.
+
+    Arguments
+    ---------
+    argv : list of str, optional
+        Command line without the program's name; that of the process if None.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if all files are enhanced, 1 if some failed.  A wrong
+        command exits with 2 before any file is read.
+    """
+    parser = argparse.ArgumentParser(
+        prog="okd-enhance",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("inputs", metavar="INPUT", nargs="+")
+    parser.add_argument("-o", "--output", metavar="OUTDIR", required=True)
+    gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    parser.add_argument(
+        "--device",
+        choices=["cpu", *gpus],
+        default=gpus[0] if gpus else "cpu",
+        help="of those this machine has (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files that exist in OUTDIR; without it these fail",
+    )
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    logging.getLogger("okd_brain").setLevel(logging.INFO)
+    try:
+        jobs = plan(arguments.inputs, arguments.output)
+        generator = load_generator(arguments.model).to(arguments.device)
+    except ValueError as error:
+        parser.error(str(error))
+    failed = _enhance_all(generator, jobs, arguments.overwrite)
+    logger.info(f"{len(jobs) - failed} files enhanced, {failed} failed.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
