@@ -6,6 +6,7 @@ the newest and cannot load.
 """
 
 import json
+import logging
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -23,6 +24,9 @@ from speechbrain.utils.distributed import (
     if_main_process,
     main_process_only,
 )
+from speechbrain.utils.logger import get_logger
+
+logger = get_logger(__name__)
 
 UNFINISHED = "unfinished-"
 
@@ -41,11 +45,15 @@ class AtomicCheckpointer(Checkpointer):
         path = super()._custom_checkpoint_dirpath(name)
         return path.with_name(UNFINISHED + path.name)
 
-    def save_checkpoint(self, *args, **kwargs):
+    def save_checkpoint(
+        self, meta=None, end_of_epoch=True, name=None, verbosity=logging.INFO
+    ):
         """Save as the parent does; the folder gets its name when complete."""
         self._remove_unfinished()
         ddp_barrier()
-        saved = super().save_checkpoint(*args, **kwargs)
+        saved = super().save_checkpoint(
+            meta or {}, end_of_epoch, name, verbosity=logging.DEBUG
+        )
         ddp_barrier()  # every process may have written its part
         if if_main_process():
             final = saved.path.with_name(saved.path.name[len(UNFINISHED) :])
@@ -55,6 +63,7 @@ class AtomicCheckpointer(Checkpointer):
                 for name, file in saved.paramfiles.items()
             }
             saved = Checkpoint(final, saved.meta, files)
+            logger.log(verbosity, "Saved a checkpoint in %s", final)
         ddp_barrier()
         return saved
 

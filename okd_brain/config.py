@@ -115,6 +115,10 @@ def _parse_command_line(overrides):
             f"--{bare[0]} has no value: write --{bare[0]} VALUE "
             f"(for instance --{bare[0]} True)."
         )
+    keys = re.findall(r"^(\w+):", overrides, flags=re.MULTILINE)
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise ValueError(f"--{twice[0]} is given twice, but it has one value.")
     return ruamel.yaml.YAML().load(overrides) or {}
 
 

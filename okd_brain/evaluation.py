@@ -152,7 +152,8 @@ class EvaluatingBrain(sb.Brain):
                 f"{name} {metric}": value
                 for name, average in averages.items()
                 for metric, value in average.items()
-            },
+            }
+            or None,
         )
         self.checkpointer.save_and_keep_only(
             meta={

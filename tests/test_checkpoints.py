@@ -1,0 +1,102 @@
+"""Checkpoints are whole or absent; the best is the best of its stage."""
+
+import pytest
+import torch
+
+from okd_brain.checkpoints import AtomicCheckpointer, Selection, StepCounter
+from okd_brain.metrics import METRICS, Metric, parse_targets
+
+
+def test_a_save_that_dies_leaves_no_checkpoint(tmp_path):
+    layer = torch.nn.Linear(2, 2)
+    checkpointer = AtomicCheckpointer(tmp_path, {"layer": layer})
+    checkpointer.save_checkpoint(meta={"epoch": 1})
+
+    def die(obj, path):
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    checkpointer.add_recoverable("second", object(), custom_save_hook=die)
+    with pytest.raises(KeyboardInterrupt):
+        checkpointer.save_checkpoint(meta={"epoch": 2})
+    again = AtomicCheckpointer(tmp_path, {"layer": layer})
+    assert [c.meta["epoch"] for c in again.list_checkpoints()] == [1]
+    again.recover_if_possible()
+    again.save_checkpoint(meta={"epoch": 3}, name="named")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) == 2 and not any("unfinished" in name for name in names)
+
+
+def test_saved_files_are_where_the_checkpoint_says(tmp_path):
+    layer = torch.nn.Linear(2, 2)
+    checkpointer = AtomicCheckpointer(tmp_path, {"layer": layer})
+    saved = checkpointer.save_checkpoint()
+    assert saved.path.name.startswith("CKPT+")
+    assert saved.paramfiles["layer"].is_file()
+
+
+def test_step_counter_round_trip(tmp_path):
+    steps = StepCounter()
+    steps.update(["d", "d", "g_pesq"])
+    steps._save(tmp_path / "steps")
+    other = StepCounter()
+    other.update(["old"])
+    other._load(tmp_path / "steps", True)
+    assert other == {"d": 2, "g_pesq": 1}
+
+
+def save(tmp_path, metas):
+    """Save a generator whose weight tells the epoch."""
+    layer = torch.nn.Linear(1, 1, bias=False)
+    checkpointer = AtomicCheckpointer(tmp_path, {"g_pesq": layer})
+    for epoch, meta in enumerate(metas, start=1):
+        layer.weight.data.fill_(epoch)
+        meta = {"epoch": epoch, "phase": "okd", "steps": {}, **meta}
+        checkpointer.save_checkpoint(meta=meta)
+    return checkpointer, layer
+
+
+@pytest.mark.parametrize("upward, best", [(True, 2), (False, 1)])
+def test_best_follows_the_metrics_direction(tmp_path, upward, best):
+    metric = Metric(
+        "mine",
+        METRICS["si_sdr"].score,
+        floor=0.0 if upward else 1.0,
+        perfect=1.0 if upward else 0.0,
+        higher_is_better=upward,
+    )
+    (target,) = parse_targets([[metric]])
+    selection = Selection([target])
+    layer = torch.nn.Linear(1, 1, bias=False)
+    checkpointer = AtomicCheckpointer(tmp_path, {"g_mine": layer})
+    for epoch, value in enumerate((1.0, 3.0, 2.0, float("nan")), start=1):
+        layer.weight.data.fill_(epoch)
+        meta = selection.meta("okd", {"mine": value})
+        checkpointer.save_and_keep_only(
+            meta={"epoch": epoch, "phase": "okd", "steps": {}, **meta},
+            importance_keys=[],
+            **selection.keep(("okd",)),
+        )
+    origins = selection.load_best(checkpointer, "okd", {"mine": layer})
+    assert origins["mine"]["epoch"] == best
+    assert layer.weight.item() == best
+    assert len(checkpointer.list_checkpoints()) == 2  # best and latest
+
+
+def test_warm_up_is_never_taken_for_okd(tmp_path):
+    selection = Selection(parse_targets([["pesq"]]))
+    checkpointer, layer = save(
+        tmp_path, [{"warmup/pesq": 4.0}, {"okd/pesq": 2.0}]
+    )
+    generators = {"pesq": layer}
+    for stage, epoch in (("okd", 2), ("warmup", 1)):
+        origins = selection.load_best(checkpointer, stage, generators)
+        assert origins["pesq"]["epoch"] == epoch
+        assert layer.weight.item() == epoch
+
+
+def test_without_a_checkpoint_there_is_no_best(tmp_path):
+    selection = Selection(parse_targets([["pesq"]]))
+    checkpointer, layer = save(tmp_path, [{"warmup/pesq": 4.0}])
+    with pytest.raises(ValueError, match="no validated checkpoint of .*'okd'"):
+        selection.load_best(checkpointer, "okd", {"pesq": layer})

@@ -1,0 +1,72 @@
+"""Stages, phases and validation of each epoch."""
+
+import random
+
+import pytest
+
+from okd_brain.curriculum import Curriculum
+from okd_brain.replay import Replay
+
+LENGTHS = {f"u{number}": 16000 for number in range(10)}
+
+
+def names(curriculum, epoch):
+    plan = curriculum.plan(epoch, LENGTHS, Replay("unused"), lambda epoch: [])
+    return [phase.name for phase in plan]
+
+
+DISCRIMINATOR = ["current", "replay", "current"]
+
+
+def test_the_papers_schedule():
+    """No preparation; the first epoch trains D only (authors' train.py)."""
+    curriculum = Curriculum(number_of_epochs=750, seed=1)
+    assert names(curriculum, 1) == DISCRIMINATOR
+    assert names(curriculum, 2) == ["generator", *DISCRIMINATOR]
+    assert curriculum.last_epoch == 750
+
+
+def test_stages_follow_one_another():
+    curriculum = Curriculum(
+        number_of_epochs=4,
+        seed=1,
+        warmup_epochs=2,
+        discriminator_epochs=1,
+        valid_interval=3,
+    )
+    assert [names(curriculum, epoch)[0] for epoch in range(1, 8)] == (
+        ["warmup"] * 2 + ["current"] + ["generator"] * 4
+    )
+    validated = [e for e in range(1, 8) if curriculum.is_validated(e)]
+    assert validated == [2, 6, 7]  # each stage's end, and every third
+    assert len(curriculum.draw(LENGTHS, 1)) == 10
+
+
+def test_epochs_differ_and_repeat():
+    curriculum = Curriculum(number_of_epochs=9, seed=1, number_of_samples=4)
+    drawn = [tuple(curriculum.draw(LENGTHS, epoch)) for epoch in range(1, 9)]
+    assert len(set(drawn)) > 5
+    again = Curriculum(number_of_epochs=2, seed=1, number_of_samples=4)
+    assert tuple(again.draw(LENGTHS, 3)) == drawn[2]
+    other = Curriculum(number_of_epochs=9, seed=2, number_of_samples=4)
+    assert tuple(other.draw(LENGTHS, 3)) != drawn[2]
+
+
+def test_a_choice_can_be_rebuilt_by_any_process():
+    value = Curriculum(number_of_epochs=1, seed=5).rng("generator", 7).random()
+    assert value == random.Random("generator 5 7").random()
+
+
+@pytest.mark.parametrize(
+    "option, reason",
+    [
+        ({"history_portion": 1.5}, r"history_portion is 1.5.*\[0, 1\]"),
+        ({"number_of_epochs": 0}, "number_of_epochs is 0.*at least 1"),
+        ({"warmup_epochs": 2.5}, "warmup_epochs is 2.5.*whole number"),
+        ({"valid_interval": 0}, "valid_interval is 0"),
+        ({"max_train_seconds": 0.1}, "max_train_seconds is 0.1.*at least 1"),
+    ],
+)
+def test_impossible_values_are_refused(option, reason):
+    with pytest.raises(ValueError, match=reason):
+        Curriculum(**{"number_of_epochs": 1, "seed": 1, **option})

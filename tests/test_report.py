@@ -1,0 +1,67 @@
+"""Results for programs and people."""
+
+import csv
+import json
+import math
+
+from okd_brain.report import table, write_results
+from okd_brain.scoreboard import means
+
+SCORES = {
+    "noisy": {
+        "u1": {"pesq": 1.0, "stoi": math.nan},
+        "u2": {"pesq": 2.0, "stoi": math.nan},
+    },
+    "csig+cbak": {
+        "u1": {"pesq": 3.0, "stoi": 0.5},
+        "u2": {"pesq": math.nan, "stoi": 0.7},
+    },
+}
+
+
+def write(tmp_path, split="test"):
+    return write_results(
+        tmp_path,
+        corpus="tiny",
+        split=split,
+        scores=SCORES,
+        origins={"csig+cbak": {"epoch": 4}},
+    )
+
+
+def test_results_are_plain_means(tmp_path):
+    results = write(tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert results["corpus"] == "tiny" and results["split"] == "test"
+    assert results["systems"]["noisy"] == {"pesq": 1.5, "stoi": None}
+    assert results["systems"]["csig+cbak"]["pesq"] == 3.0
+    assert results["not_scored"] == {
+        "noisy": {"stoi": 2},
+        "csig+cbak": {"pesq": 1},
+    }
+    assert results["checkpoints"]["csig+cbak"] == {"epoch": 4}
+
+
+def test_every_utterance_is_in_the_csv(tmp_path):
+    write(tmp_path, "valid")
+    assert (tmp_path / "results_valid.json").is_file()
+    with open(tmp_path / "scores_valid.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert rows[2] == {
+        "system": "csig+cbak",
+        "utterance": "u1",
+        "pesq": "3.0",
+        "stoi": "0.5",
+    }
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_table_shows_what_could_not_be_scored(tmp_path):
+    lines = table(write(tmp_path)).splitlines()
+    assert lines[-2] == "| noisy |  | 1.500 | n/a |"
+    assert lines[-1] == "| csig+cbak | 4 | 3.000 | 0.600 |"
+
+
+def test_means_of_nothing_are_not_a_number():
+    assert math.isnan(means({"a": {"pesq": math.nan}})["pesq"])
