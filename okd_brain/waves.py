@@ -5,7 +5,7 @@ a wave is cut into segments of 30 s that overlap by 2 s; each channel of each is
 resampled to 16 kHz, goes through the task as in training, and is resampled
 back; in the overlap one segment fades into the next.  So the memory needed does
 not grow with the length.  What fits in one segment is enhanced in one pass; what
-is longer differs from one pass by less than -40 dB (the tests hold it to that).
+is longer differs from one pass by less than -30 dB (the tests hold it to that).
 Whatever the sample rate, nothing above 8 kHz comes back.
 """
 
