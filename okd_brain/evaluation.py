@@ -71,6 +71,8 @@ class EvaluatingBrain(sb.Brain):
         return Scorer(
             list({metric.name: metric for metric in metrics}.values()),
             n_jobs=self.hparams.n_jobs,
+            cache_dir=self.hparams.score_cache,
+            sample_rate=self.task.sample_rate,
         )
 
     def generator(self, target):

@@ -52,7 +52,7 @@ class Scoreboard:
             Whether these pairs never change, so that their scores may be kept
             on disk.
         """
-        handle = self.scorer.submit(pairs, names=utterances)
+        handle = self.scorer.submit(pairs, names=utterances, cached=cached)
         self._waiting.append((system, utterances, handle))
         if len(self._waiting) > self.pending:
             self._take_oldest()

@@ -31,47 +31,42 @@ from okd_brain.mini_corpus import build_mini_corpus
 from okd_brain.networks import build_modules
 
 logger = get_logger(__name__)
-HERE = Path(__file__).resolve().parent
+SCHEDULES = Path(__file__).resolve().parent / "hparams" / "schedules"
 
 
 def prepare(hparams):
-    """Prepare the corpus on one process and return it on all."""
+    """Prepare the corpus, or build the mini corpus where none is named."""
     from voicebank_prepare import prepare_voicebank
 
-    data_folder, valid_speakers = (
-        hparams["data_folder"],
-        hparams["valid_speakers"],
-    )
+    data_folder = hparams["data_folder"]
+    valid_speakers = hparams["valid_speakers"]
     if data_folder is None:
-        mini = {"folder": Path(hparams["output_folder"]) / "mini_corpus"}
-        run_on_main(build_mini_corpus, kwargs=mini)
-        data_folder, valid_speakers = build_mini_corpus(**mini)
         logger.info(
-            "No data_folder: this run uses the bundled mini corpus and a short "
-            "schedule (schedules/mini.yaml). It shows that the software works; "
-            "its figures mean nothing beyond that."
+            "No data_folder: training on the bundled mini corpus with a short "
+            "schedule. This shows that the software works; its figures mean "
+            "nothing beyond that."
         )
-    options = {
-        "data_folder": data_folder,
-        "save_folder": hparams["output_folder"],
-        "valid_speakers": valid_speakers,
-        "skip_bad_files": hparams["skip_bad_files"],
-    }
-    run_on_main(prepare_voicebank, kwargs=options)
-    return prepare_voicebank(**options)  # re-uses what the main process made
+        data_folder, valid_speakers = build_mini_corpus(
+            Path(hparams["output_folder"]) / "mini_corpus"
+        )
+    return prepare_voicebank(
+        data_folder,
+        hparams["output_folder"],
+        valid_speakers=valid_speakers,
+        skip_bad_files=hparams["skip_bad_files"],
+    )
 
 
 def main(argv):
     """Train, test and export."""
-    sys.path.insert(0, str(HERE))
-    experiment = read_experiment(argv, HERE / "hparams/schedules/mini.yaml")
+    experiment = read_experiment(argv, SCHEDULES / "mini.yaml")
     ddp_init_group(experiment.run_opts)
     with experiment.file() as file:
         with open(file, encoding="utf-8") as stream:
             hparams = load_hyperpyyaml(stream)
         sb.create_experiment_directory(hparams["output_folder"], file)
 
-    corpus = prepare(hparams)
+    corpus = run_on_main(prepare, args=[hparams])
     corpus_name = Path(hparams["data_folder"] or "mini corpus").name
     datasets = {
         split: make_dataset(manifest, corpus.data_root)

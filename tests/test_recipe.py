@@ -1,0 +1,243 @@
+"""The recipe as users call it: every YAML, from corpus to enhanced file."""
+
+import csv
+import importlib.util
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+import ruamel.yaml
+import soundfile
+import torch
+from experiments import BASE, RECIPE, RATE, TESTS, speech
+from speechbrain.inference.enhancement import SpectralMaskEnhancement
+
+from okd_brain import enhance
+from okd_brain.config import read_experiment
+from okd_brain.metrics import parse_targets
+
+HPARAMS = sorted((RECIPE / "hparams").glob("*.yaml"))
+SCHEDULES = sorted((RECIPE / "hparams" / "schedules").glob("*.yaml"))
+MAX_OVERLAY_LINES = 12  # DESIGN section 6
+
+
+@pytest.fixture(scope="module")
+def train():
+    """The module ``train.py``, whose folder Python has on its path."""
+    sys.path.insert(0, str(RECIPE))
+    spec = importlib.util.spec_from_file_location("train", RECIPE / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    sys.path.remove(str(RECIPE))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Two 1 s clips to train on, one to validate, one to test."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rng = np.random.default_rng(0)
+    files = {"trainset": ["a_1", "a_2", "b_1"], "testset": ["c_1"]}
+    for part, names in files.items():
+        for number, name in enumerate(names):
+            clean = speech(number + (10 if part == "testset" else 0))
+            noisy = clean + 0.5 * clean.std() * rng.standard_normal(len(clean))
+            for kind, wave in (("clean", clean), ("noisy", noisy)):
+                infix = "_28spk" if part == "trainset" else ""
+                path = folder / f"{kind}_{part}{infix}_wav_16k" / f"{name}.wav"
+                path.parent.mkdir(exist_ok=True)
+                soundfile.write(path, 0.5 * wave, RATE)
+    return folder
+
+
+def run(train, corpus, output, yaml, *extra):
+    train.main(
+        [
+            str(yaml),
+            f"--data_folder={corpus}",
+            f"--output_folder={output}",
+            "--valid_speakers=[b]",
+            "--number_of_epochs=2",
+            "--number_of_samples=2",
+            "--n_jobs=1",
+            "--device=cpu",
+            "--noprogressbar",
+            *extra,
+        ]
+    )
+
+
+@pytest.mark.parametrize("yaml", HPARAMS, ids=lambda path: path.stem)
+def test_every_yaml_trains_tests_and_exports(
+    train, corpus, tmp_path, yaml, capsys
+):
+    run(train, corpus, tmp_path, yaml)
+    hparams = ruamel.yaml.YAML(typ="rt").load(tmp_path / "hyperparams.yaml")
+    names = [target.name for target in parse_targets(hparams["targets"])]
+
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["split"] == "test"
+    assert results["corpus"] == corpus.name
+    assert list(results["systems"]) == ["noisy", *names]
+    for name in names:
+        origin = results["checkpoints"][name]
+        assert (origin["epoch"], origin["phase"]) == (2, "okd")
+        assert origin["steps"][f"g_{name}"] == 2
+    assert all(
+        isinstance(value, float)
+        for means in results["systems"].values()
+        for value in means.values()
+    )
+    with open(tmp_path / "scores_test.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["system"] for row in rows] == ["noisy", *names]
+    assert "test pesq" in (tmp_path / "train_log.txt").read_text()
+
+    for name in names:
+        assert {
+            path.name for path in (tmp_path / "export" / name).iterdir()
+        } >= {"hyperparams.yaml", "enhance_model.ckpt"}
+    heads = json.loads(
+        (tmp_path / "export/discriminator/discriminator.json").read_text()
+    )
+    assert "pesq" in json.dumps(heads)
+
+
+def test_overlays_are_short():
+    overlays = [path for path in HPARAMS if path != BASE] + SCHEDULES
+    for path in overlays:
+        lines = [
+            line
+            for line in path.read_text().splitlines()
+            if line.strip() and not line.startswith("#")
+        ]
+        assert len(lines) <= MAX_OVERLAY_LINES, path
+        if path not in SCHEDULES:
+            assert "base" in ruamel.yaml.YAML().load(path)
+
+
+@pytest.fixture(scope="module")
+def trained(train, corpus, tmp_path_factory):
+    """A run with warm-up, on the shortest form of the mini schedule."""
+    output = tmp_path_factory.mktemp("trained")
+    run(
+        train,
+        corpus,
+        output,
+        BASE,
+        "--schedule=schedules/mini.yaml",
+        "--warmup_epochs=2",
+        "--discriminator_epochs=1",
+    )
+    return output
+
+
+def test_warm_up_has_rows_of_its_own(trained):
+    for name in ("results.json", "results_valid.json"):
+        results = json.loads((trained / name).read_text())
+        assert list(results["systems"]) == [
+            "noisy",
+            "pesq@warmup",
+            "csig@warmup",
+            "pesq",
+            "csig",
+        ]
+        origins = results["checkpoints"]
+        assert origins["pesq@warmup"]["phase"] == "warmup"
+        assert origins["pesq@warmup"]["epoch"] == 2
+        assert origins["pesq"]["phase"] == "okd"
+        assert origins["pesq"]["epoch"] in (4, 5)
+
+
+def test_the_export_enhances_as_the_test_did(trained, corpus, tmp_path):
+    """Stock SpeechBrain and okd-enhance give the waves that were scored."""
+    noisy = corpus / "noisy_testset_wav_16k" / "c_1.wav"
+    stock = SpectralMaskEnhancement.from_hparams(
+        str(trained / "export" / "pesq"), savedir=None
+    )
+    wave, _ = soundfile.read(noisy, dtype="float32")
+    expected = stock.enhance_batch(
+        torch.from_numpy(wave)[None], torch.ones(1)
+    )[0].numpy()
+    code = enhance.main(
+        [str(trained / "export" / "pesq"), str(noisy), "-o", str(tmp_path)]
+    )
+    assert code == 0
+    ours, rate = soundfile.read(tmp_path / "c_1.wav", dtype="float32")
+    assert rate == RATE
+    np.testing.assert_allclose(ours, expected, atol=1e-4)  # 16-bit PCM
+
+
+def test_test_only_gives_the_same_figures(train, corpus, trained):
+    before = (trained / "results.json").read_text()
+    run(
+        train,
+        corpus,
+        trained,
+        BASE,
+        "--schedule=schedules/mini.yaml",
+        "--warmup_epochs=2",
+        "--discriminator_epochs=1",
+        "--test_only",
+    )
+    assert (trained / "results.json").read_text() == before
+
+
+def test_test_only_without_a_checkpoint_is_an_error(train, corpus, tmp_path):
+    with pytest.raises(ValueError, match="no validated checkpoint"):
+        run(train, corpus, tmp_path, BASE, "--test_only")
+    assert not (tmp_path / "results.json").exists()
+
+
+def test_no_data_folder_means_the_mini_corpus(train, tmp_path, monkeypatch):
+    """What is built and what is said; the training itself is `make demo`."""
+    asked = {}
+
+    def prepare_voicebank(data_folder, save_folder, **options):
+        asked.update(options, data_folder=data_folder)
+
+    import voicebank_prepare
+
+    monkeypatch.setattr(
+        voicebank_prepare, "prepare_voicebank", prepare_voicebank
+    )
+    said = []
+    monkeypatch.setattr(train.logger, "info", said.append)
+    train.prepare(
+        {
+            "data_folder": None,
+            "valid_speakers": None,
+            "output_folder": str(tmp_path),
+            "skip_bad_files": False,
+        }
+    )
+    assert asked["data_folder"] == str(tmp_path / "mini_corpus")
+    assert asked["valid_speakers"] == ["june"]
+    assert len(said) == 1 and "mini corpus" in said[0]
+    mini = read_experiment([str(BASE)], SCHEDULES[0].with_name("mini.yaml"))
+    assert ruamel.yaml.YAML().load(mini.yaml)["warmup_epochs"] > 0
+
+
+def test_every_key_of_the_yaml_is_used():
+    """SpeechBrain's check, with the package read besides the script."""
+    sources = [RECIPE / "train.py"]
+    sources += sorted((TESTS.parent / "okd_brain").glob("*.py"))
+    code = "\n".join(path.read_text() for path in sources)
+    text = BASE.read_text()
+    run_options = {
+        "max_grad_norm",
+        "skip_nonfinite_grads",
+        "precision",
+        "ckpt_interval_minutes",
+    }
+    for key in ruamel.yaml.YAML().load(BASE):
+        used = (
+            f'hparams["{key}"]' in code
+            or re.search(rf"hparams\.{key}\b", code)
+            or re.search(rf"<{key}\b", text)
+            or key in run_options
+            or key in ("schedule", "data_folder", "__set_seed")
+        )
+        assert used, key
