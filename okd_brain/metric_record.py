@@ -54,6 +54,8 @@ class Metric:
         scored afresh every time.
     source : str
         Where the definition comes from.
+    extra : str
+        The extra of this package that has to be installed, if any.
 
     Raises
     ------
@@ -89,6 +91,7 @@ class Metric:
     min_seconds: float = 0.25
     version: str = ""
     source: str = ""
+    extra: str = ""
 
     def __post_init__(self):
         self._check_fields()

@@ -15,15 +15,19 @@ NELE-GAN's labels for listening enhancement are in ``NELE_CURVES``.
 """
 
 from dataclasses import replace
-from difflib import get_close_matches
 from importlib.metadata import version
-from itertools import count
 
 from okd_brain.curves import Linear, Logistic
-from okd_brain.measures import distortion, scores, wideband_pesq
+from okd_brain.measures import distortion, optional, scores, wideband_pesq
 from okd_brain.measures.composite import SEGMENTAL_SNR_RANGE_DB
 from okd_brain.metric_record import Metric, PairScore
-from okd_brain.targets import Target, Term
+from okd_brain.targets import (
+    Target,
+    Term,
+    heads_of,
+    read_metrics,
+    read_targets,
+)
 
 __all__ = [
     "METRICS",
@@ -41,6 +45,7 @@ __all__ = [
 
 _PESQ_VERSION = f"1 pesq {version('pesq')}"
 _STOI_VERSION = f"1 pystoi {version('pystoi')}"
+_DNSMOS_SOURCE = "Reddy et al., ICASSP 2021 and 2022; speechmos"
 _COMPOSITE_SOURCE = "Hu and Loizou, IEEE TASLP 16(1), 2008; wide-band PESQ"
 
 
@@ -66,6 +71,21 @@ def _stoi(name, function, source):
         min_seconds=0.4,
         version=_STOI_VERSION,
         source=source,
+    )
+
+
+def _dnsmos(name, function):
+    lowest, highest = optional.OPINION_RANGE
+    return Metric(
+        name,
+        PairScore(function),
+        floor=lowest,
+        perfect=None,  # judges without a reference
+        curve=Linear(zero=lowest, one=highest),
+        needs_reference=False,
+        version="1 speechmos 0.0.1",
+        source=_DNSMOS_SOURCE,
+        extra="dnsmos",
     )
 
 
@@ -107,6 +127,21 @@ METRICS = {
             curve=Linear(zero=-10.0, one=30.0),
             version="1",
             source="Le Roux et al., ICASSP 2019, eq. 3 and 4",
+        ),
+        _dnsmos("dnsmos_ovrl", scores.dnsmos_ovrl),
+        _dnsmos("dnsmos_sig", scores.dnsmos_sig),
+        _dnsmos("dnsmos_bak", scores.dnsmos_bak),
+        _dnsmos("dnsmos_p808", scores.dnsmos_p808),
+        Metric(
+            "visqol",
+            PairScore(scores.visqol),
+            floor=optional.OPINION_RANGE[0],
+            perfect=None,  # 4.3 to 4.6, whatever the signal allows
+            curve=Linear(*optional.OPINION_RANGE),
+            min_seconds=0.7,  # visqol-python fails below
+            version="1 visqol-python 3.8",
+            source="Chinen et al., QoMEX 2020; speech mode, lattice mapper",
+            extra="visqol",
         ),
     )
 }
@@ -171,18 +206,15 @@ def resolve_metrics(metrics):
     ------
     ValueError
         If a name is unknown, or two different records share one.
+    ModuleNotFoundError
+        If a metric needs a package that is not installed.
 
     Example
     -------
     >>> [metric.name for metric in resolve_metrics(["pesq", "stoi", "pesq"])]
     ['pesq', 'stoi']
-    >>> resolve_metrics(["peqs"])
-    Traceback (most recent call last):
-    ValueError: Unknown metric 'peqs'; did you mean 'pesq'? Known: cbak, ...
     """
-    known = _known_metrics(metrics)
-    names = [m.name if isinstance(m, Metric) else m for m in metrics]
-    return [_look_up(name, known) for name in dict.fromkeys(names)]
+    return read_metrics(metrics, METRICS)
 
 
 def parse_targets(targets):
@@ -205,6 +237,8 @@ def parse_targets(targets):
     ValueError
         If the nesting is wrong, a name is unknown, or a term or a target
         names something twice.
+    ModuleNotFoundError
+        If a metric needs a package that is not installed.
 
     Example
     -------
@@ -213,89 +247,4 @@ def parse_targets(targets):
     >>> [t.name for t in parse_targets([["pesq", "csig"]])]
     ['pesq_csig']
     """
-    is_list = isinstance(targets, list | tuple) and len(targets) > 0
-    if not is_list or not all(
-        isinstance(terms, list | tuple) and len(terms) > 0 for terms in targets
-    ):
-        raise ValueError(
-            "targets must be a list with one list of terms per generator,"
-            f" e.g. [[pesq], [csig+cbak]]; got {targets!r}"
-        )
-    known = _known_metrics([term for terms in targets for term in terms])
-    distinct, parsed, taken = {}, [], set()
-    for terms in targets:
-        made = []
-        for term in terms:
-            term = _parse_term(term, known)
-            made.append(distinct.setdefault(frozenset(term.metrics), term))
-        _check_distinct([term.name for term in made], targets)
-        name = _free_name("_".join(term.name for term in made), taken)
-        taken.add(name)
-        parsed.append(Target(name, tuple(made)))
-    return parsed
-
-
-def heads_of(targets):
-    """The heads that a discriminator of all targets needs.
-
-    Arguments
-    ---------
-    targets : list of Target
-
-    Returns
-    -------
-    list of Term
-        Distinct, in order of first appearance.
-
-    Example
-    -------
-    >>> targets = parse_targets([["pesq"], ["csig"], ["pesq"]])
-    >>> [head.name for head in heads_of(targets)]
-    ['pesq', 'csig']
-    """
-    terms = (term for target in targets for term in target.terms)
-    return list(dict.fromkeys(terms))
-
-
-def _known_metrics(items):
-    """METRICS and the records among some items, by name."""
-    own = {}
-    for metric in items:
-        if isinstance(metric, Metric):
-            if own.setdefault(metric.name, metric) != metric:
-                raise ValueError(
-                    f"Two different metrics have the name {metric.name!r}"
-                )
-    return {**METRICS, **own}
-
-
-def _look_up(name, known):
-    if name in known:
-        return known[name]
-    close = get_close_matches(str(name), known)
-    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
-    raise ValueError(
-        f"Unknown metric {name!r}{hint} Known: {', '.join(sorted(known))}"
-    )
-
-
-def _parse_term(term, known):
-    if isinstance(term, Metric):
-        return Term(term.name, (term,))
-    names = str(term).split("+")
-    _check_distinct(names, term)
-    return Term(str(term), tuple(_look_up(name, known) for name in names))
-
-
-def _check_distinct(names, where):
-    if len(set(names)) < len(names):
-        raise ValueError(f"{where!r} names the same thing twice in one place")
-
-
-def _free_name(name, taken):
-    numbered = (f"{name}_{number}" for number in count(2))
-    return (
-        name
-        if name not in taken
-        else next(free for free in numbered if free not in taken)
-    )
+    return read_targets(targets, METRICS)

@@ -1,9 +1,12 @@
 """What a generator optimises: terms, each one head of a discriminator."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import count
 
 import numpy as np
 
+from okd_brain.measures.optional import check_installed
 from okd_brain.metric_record import Metric
 
 
@@ -94,3 +97,107 @@ class Target:
             return value, self.higher_is_better
         labels = [np.mean(term.label(raw)) for term in self.terms]
         return float(np.mean(labels)), self.higher_is_better
+
+
+def heads_of(targets):
+    """The heads that a discriminator of all targets needs.
+
+    Arguments
+    ---------
+    targets : list of Target
+
+    Returns
+    -------
+    list of Term
+        Distinct, in order of first appearance.
+
+    Example
+    -------
+    >>> from okd_brain.metrics import parse_targets
+    >>> targets = parse_targets([["pesq"], ["csig"], ["pesq"]])
+    >>> [head.name for head in heads_of(targets)]
+    ['pesq', 'csig']
+    """
+    terms = (term for target in targets for term in target.terms)
+    return list(dict.fromkeys(terms))
+
+
+def read_metrics(metrics, table):
+    """``okd_brain.metrics.resolve_metrics`` for any table of metrics."""
+    known = _known_metrics(metrics, table)
+    names = [m.name if isinstance(m, Metric) else m for m in metrics]
+    return [_look_up(name, known) for name in dict.fromkeys(names)]
+
+
+def read_targets(targets, table):
+    """``okd_brain.metrics.parse_targets`` for any table of metrics."""
+    _check_nesting(targets)
+    items = [term for terms in targets for term in terms]
+    known = _known_metrics(items, table)
+    distinct, taken, parsed = {}, set(), []
+    for items in targets:
+        terms = []
+        for item in items:
+            term = _parse_term(item, known)
+            terms.append(distinct.setdefault(frozenset(term.metrics), term))
+        names = [term.name for term in terms]
+        _check_distinct(names, targets)
+        name = _free_name("_".join(names), taken)
+        taken.add(name)
+        parsed.append(Target(name, tuple(terms)))
+    return parsed
+
+
+def _check_nesting(targets):
+    def is_filled(items):
+        return isinstance(items, list | tuple) and len(items) > 0
+
+    if not is_filled(targets) or not all(map(is_filled, targets)):
+        raise ValueError(
+            "targets must be a list with one list of terms per generator,"
+            f" e.g. [[pesq], [csig+cbak]]; got {targets!r}"
+        )
+
+
+def _known_metrics(items, table):
+    """The table and the records among some items, by name."""
+    own = {}
+    for metric in items:
+        if isinstance(metric, Metric):
+            if own.setdefault(metric.name, metric) != metric:
+                raise ValueError(
+                    f"Two different metrics have the name {metric.name!r}"
+                )
+    return {**table, **own}
+
+
+def _look_up(name, known):
+    if name not in known:
+        close = " or ".join(map(repr, get_close_matches(str(name), known)))
+        hint = f"; did you mean {close}?" if close else "."
+        raise ValueError(
+            f"Unknown metric {name!r}{hint} Known: {', '.join(sorted(known))}"
+        )
+    check_installed(name, known[name].extra)
+    return known[name]
+
+
+def _parse_term(term, known):
+    name = term.name if isinstance(term, Metric) else str(term)
+    names = name.split("+")
+    _check_distinct(names, name)
+    return Term(name, tuple(_look_up(part, known) for part in names))
+
+
+def _check_distinct(names, where):
+    if len(set(names)) < len(names):
+        raise ValueError(f"{where!r} names the same thing twice in one place")
+
+
+def _free_name(name, taken):
+    numbered = (f"{name}_{number}" for number in count(2))
+    return (
+        name
+        if name not in taken
+        else next(free for free in numbered if free not in taken)
+    )

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from okd_brain.measures.composite import CompositeReference
+from okd_brain.measures.optional import dnsmos
 from okd_brain.measures.silence import is_constant
 from okd_brain.measures.wideband_pesq import wideband_pesq
 
@@ -87,6 +88,11 @@ class Pair:
     def pesq(self):
         """Wide-band PESQ (float)."""
         return wideband_pesq(reference=self.reference, degraded=self.degraded)
+
+    @cached_property
+    def dnsmos(self):
+        """The opinions of DNSMOS (dict from str to float)."""
+        return dnsmos(self.degraded)
 
     @cached_property
     def distances(self):

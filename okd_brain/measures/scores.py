@@ -7,6 +7,7 @@ table of results on VoiceBank-DEMAND.
 
 from okd_brain.measures.distortion import si_sdr_db
 from okd_brain.measures.intelligibility import stoi as stoi_of
+from okd_brain.measures.optional import visqol as visqol_of
 
 OPINION_RANGE = (1.0, 5.0)  # of a mean opinion score
 
@@ -54,6 +55,31 @@ def estoi(pair):
 def si_sdr(pair):
     """Scale-invariant signal-to-distortion ratio in dB, at least -30."""
     return si_sdr_db(reference=pair.reference, degraded=pair.degraded)
+
+
+def dnsmos_ovrl(pair):
+    """DNSMOS P.835, opinion of the overall quality."""
+    return pair.dnsmos["ovrl"]
+
+
+def dnsmos_sig(pair):
+    """DNSMOS P.835, opinion of the speech signal."""
+    return pair.dnsmos["sig"]
+
+
+def dnsmos_bak(pair):
+    """DNSMOS P.835, opinion of the background noise."""
+    return pair.dnsmos["bak"]
+
+
+def dnsmos_p808(pair):
+    """DNSMOS P.808, opinion of the quality."""
+    return pair.dnsmos["p808"]
+
+
+def visqol(pair):
+    """ViSQOL, speech mode, lattice mapper."""
+    return visqol_of(reference=pair.reference, degraded=pair.degraded)
 
 
 def _opinion(value):
