@@ -189,9 +189,27 @@ class Selection:
                     f"checkpoint of stage '{stage}' for {name}: train before "
                     "testing, or name the output_folder of a trained run."
                 )
-            torch_recovery(generator, best.paramfiles[f"g_{name}"], True)
-            origin = {
-                key: best.meta[key] for key in ("epoch", "phase", "steps")
-            }
-            origins[name] = {**origin, "checkpoint": best.path.name}
+            origins.update(load_generators(best, {name: generator}))
         return origins
+
+
+def load_generators(checkpoint, generators):
+    """Load generators from one checkpoint.
+
+    Arguments
+    ---------
+    checkpoint : Checkpoint
+        From a ``Checkpointer``.
+    generators : dict
+        Module of each target by name.
+
+    Returns
+    -------
+    dict
+        Target -> {"epoch", "phase", "steps", "checkpoint"}: what is loaded.
+    """
+    for name, generator in generators.items():
+        torch_recovery(generator, checkpoint.paramfiles[f"g_{name}"], True)
+    origin = {key: checkpoint.meta[key] for key in ("epoch", "phase", "steps")}
+    origin["checkpoint"] = checkpoint.path.name
+    return dict.fromkeys(generators, origin)

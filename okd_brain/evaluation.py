@@ -4,9 +4,10 @@ from pathlib import Path
 
 import speechbrain as sb
 import torch
+from speechbrain.utils.checkpoints import Checkpoint
 from speechbrain.utils.distributed import get_rank
 
-from okd_brain.checkpoints import Selection, StepCounter
+from okd_brain.checkpoints import Selection, StepCounter, load_generators
 from okd_brain.config import refuse_unsupported_options
 from okd_brain.metrics import parse_targets, resolve_metrics
 from okd_brain.mimicry import mse
@@ -62,6 +63,9 @@ class EvaluatingBrain(sb.Brain):
         self.learnt = [m for target in self.targets for m in target.metrics]
         reported = resolve_metrics(self.hparams.report_metrics)
         self.board = Scoreboard(self.make_scorer(self.learnt + reported))
+        self.tensorboard = None
+        if self.hparams.use_tensorboard:
+            self.tensorboard = self.hparams.tensorboard_train_logger()
         self.steps = StepCounter()
         self.checkpointer.add_recoverables(dict(self.modules.items()))
         self.checkpointer.add_recoverable("steps", self.steps)
@@ -147,15 +151,18 @@ class EvaluatingBrain(sb.Brain):
             for target in self.targets
             if target.name in averages
         }
+        valid_stats = {
+            f"{name} {metric}": value
+            for name, average in averages.items()
+            for metric, value in average.items()
+        }
         self.hparams.train_logger.log_stats(
             {"epoch": epoch, "stage": stage},
             train_stats=self.train_stats,
-            valid_stats={
-                f"{name} {metric}": value
-                for name, average in averages.items()
-                for metric, value in average.items()
-            }
-            or None,
+            valid_stats=valid_stats or None,
+        )
+        self._draw_curves(
+            epoch, {"train": self.train_stats, "valid": valid_stats}
         )
         self.checkpointer.save_and_keep_only(
             meta={
@@ -164,9 +171,19 @@ class EvaluatingBrain(sb.Brain):
                 "steps": dict(self.steps),
                 **self.selection.meta(stage, values),
             },
+            num_to_keep=self.hparams.checkpoints_to_keep,
             importance_keys=[],  # the default list is shared and grows
             **self.selection.keep(("warmup", "okd")),
         )
+
+    def _draw_curves(self, epoch, stats_by_split):
+        """Write to TensorBoard, at the epoch: SpeechBrain's own ``log_stats``
+        counts its calls, which starts again at 0 when a run goes on."""
+        if self.tensorboard is not None and self.tensorboard.writer is not None:
+            for split, stats in stats_by_split.items():
+                for name, value in stats.items():
+                    tag = f"{split}/{name}"
+                    self.tensorboard.writer.add_scalar(tag, value, epoch)
 
     def _save_intra_epoch_ckpt(self):
         self.checkpointer.save_and_keep_only(
@@ -177,15 +194,16 @@ class EvaluatingBrain(sb.Brain):
             meta={sb.core.INTRA_EPOCH_CKPT_FLAG: True},
         )
 
-    def test(self, test_set, stage, loader_kwargs):
-        """Score the best generators of a stage.
+    def test(self, test_set, chosen, loader_kwargs):
+        """Score trained generators.
 
         Arguments
         ---------
         test_set : DynamicItemDataset
             What they enhance.
-        stage : str
-            "okd", or "warmup" for the best before metrics were trained on.
+        chosen : str or Checkpoint
+            "okd": the best of each; "warmup": the best of each before metrics
+            were trained on; or all of one checkpoint.
         loader_kwargs : dict
             Arguments of the data loader.
 
@@ -195,15 +213,23 @@ class EvaluatingBrain(sb.Brain):
             system -> utterance -> metric -> value; the systems are the
             generators, and the unprocessed input.
         origins : dict
-            generator -> its checkpoint (see ``Selection.load_best``).
+            generator -> its checkpoint (see ``checkpoints.load_generators``).
+
+        Raises
+        ------
+        ValueError
+            When there are no trained weights to load.
         """
-        self.tested_stage = stage
+        self.chosen = chosen
         self.evaluate(test_set, test_loader_kwargs=dict(loader_kwargs))
         return self.test_scores, self.origins
 
     def on_evaluate_start(self, max_key=None, min_key=None):
-        """Load the best weights of the stage under test."""
+        """Load the weights under test."""
         generators = {t.name: self.generator(t) for t in self.targets}
-        self.origins = self.selection.load_best(
-            self.checkpointer, self.tested_stage, generators
-        )
+        if isinstance(self.chosen, Checkpoint):
+            self.origins = load_generators(self.chosen, generators)
+        else:
+            self.origins = self.selection.load_best(
+                self.checkpointer, self.chosen, generators
+            )

@@ -1,7 +1,5 @@
 """After training: test the best generators, report, export."""
 
-from pathlib import Path
-
 from speechbrain.utils.checkpoints import torch_recovery
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
@@ -13,7 +11,7 @@ from okd_brain.report import table, write_results
 logger = get_logger(__name__)
 
 
-def report_on(brain, dataset, *, folder, corpus, split, loader_kwargs):
+def report_on(brain, dataset, *, corpus, split):
     """Score the best generators on a set and report beside the input.
 
     Where there was a supervised warm-up, its best generators are rows of their
@@ -23,17 +21,14 @@ def report_on(brain, dataset, *, folder, corpus, split, loader_kwargs):
     ---------
     brain : OKDBrain
         After ``fit``, or with a checkpointer that has trained weights.  Its
-        generators hold their best weights afterwards.
+        generators hold their best weights afterwards, and its
+        ``artifacts_folder`` the files of ``report.write_results``.
     dataset : DynamicItemDataset
         What they enhance.
-    folder : str or Path
-        Receives the files of ``report.write_results``.
     corpus : str
         Name of the corpus.
     split : str
         "test" or "valid".
-    loader_kwargs : dict
-        Arguments of the data loader.
 
     Returns
     -------
@@ -43,7 +38,9 @@ def report_on(brain, dataset, *, folder, corpus, split, loader_kwargs):
     scores, origins = {}, {}
     stages = ["warmup", "okd"] if brain.curriculum.warmup_epochs else ["okd"]
     for stage in stages:
-        stage_scores, stage_origins = brain.test(dataset, stage, loader_kwargs)
+        stage_scores, stage_origins = brain.test(
+            dataset, stage, brain.hparams.test_dataloader_opts
+        )
         unprocessed = stage_scores.pop(brain.task.unprocessed)
         scores.setdefault(brain.task.unprocessed, unprocessed)
         suffix = "" if stage == "okd" else f"@{stage}"
@@ -53,7 +50,11 @@ def report_on(brain, dataset, *, folder, corpus, split, loader_kwargs):
     if not if_main_process():
         return None
     results = write_results(
-        folder, corpus=corpus, split=split, scores=scores, origins=origins
+        brain.artifacts_folder,
+        corpus=corpus,
+        split=split,
+        scores=scores,
+        origins=origins,
     )
     for system, means in results["systems"].items():
         origin = origins.get(system, {})
@@ -69,22 +70,21 @@ def report_on(brain, dataset, *, folder, corpus, split, loader_kwargs):
     return results
 
 
-def export_trained(brain, folder, *, corpus, results):
+def export_trained(brain, *, corpus, results):
     """Export every generator and the discriminator.
 
     Arguments
     ---------
     brain : OKDBrain
-        After ``report_on``: its generators hold their best weights.
-    folder : str or Path
-        Receives one folder per generator, and "discriminator" with the newest
-        one, for fine-tuning.
+        After ``report_on``: its generators hold their best weights.  The
+        folder ``export`` beside its results receives a folder per generator,
+        and "discriminator" with the newest one, for fine-tuning.
     corpus : str
         Name of the corpus.
     results : dict
         Of validation, from ``report_on``; go into the description.
     """
-    folder = Path(folder)
+    folder = brain.artifacts_folder / "export"
     for target in brain.targets:
         details = {
             "target": target.name,

@@ -476,3 +476,22 @@ def test_a_limited_history_deletes_what_nothing_names(
         for path in brain.replay.folder.glob("*/*.wav")
     }
     assert there == named
+
+
+def test_curves_are_drawn_at_their_epoch(tmp_path, train_set, valid_set):
+    """TensorBoard gets the epoch, also after a run has gone on."""
+    drawn = []
+
+    class Writer:
+        def add_scalar(self, tag, value, step):
+            drawn.append((tag, step))
+
+    class Logger:
+        writer = Writer()
+
+    for epochs in (1, 2):
+        brain = make_brain(tmp_path, f"--number_of_epochs={epochs}")
+        brain.tensorboard = Logger()
+        fit(brain, train_set, valid_set)
+    steps = [step for tag, step in drawn if tag == "valid/si_sdr si_sdr"]
+    assert steps == [1, 2]

@@ -11,7 +11,7 @@ import pytest
 import ruamel.yaml
 import soundfile
 import torch
-from experiments import BASE, RECIPE, RATE, TESTS, speech
+from experiments import BASE, RATE, RECIPE, TESTS, speech
 from speechbrain.inference.enhancement import SpectralMaskEnhancement
 
 from okd_brain import enhance
@@ -158,9 +158,9 @@ def test_the_export_enhances_as_the_test_did(trained, corpus, tmp_path):
         str(trained / "export" / "pesq"), savedir=None
     )
     wave, _ = soundfile.read(noisy, dtype="float32")
-    expected = stock.enhance_batch(
-        torch.from_numpy(wave)[None], torch.ones(1)
-    )[0].numpy()
+    expected = stock.enhance_batch(torch.from_numpy(wave)[None], torch.ones(1))[
+        0
+    ].numpy()
     code = enhance.main(
         [str(trained / "export" / "pesq"), str(noisy), "-o", str(tmp_path)]
     )

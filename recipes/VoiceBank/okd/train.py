@@ -57,8 +57,16 @@ def prepare(hparams):
     )
 
 
-def main(argv):
-    """Train, test and export."""
+def build(argv):
+    """Read the experiment, prepare its corpus, build its brain.
+
+    Returns
+    -------
+    brain : OKDBrain
+    datasets : dict
+        "train", "valid" and "test".
+    corpus_name : str
+    """
     experiment = read_experiment(argv, SCHEDULES / "mini.yaml")
     ddp_init_group(experiment.run_opts)
     with experiment.file() as file:
@@ -67,7 +75,6 @@ def main(argv):
         sb.create_experiment_directory(hparams["output_folder"], file)
 
     corpus = run_on_main(prepare, args=[hparams])
-    corpus_name = Path(hparams["data_folder"] or "mini corpus").name
     datasets = {
         split: make_dataset(manifest, corpus.data_root)
         for split, manifest in corpus.manifests.items()
@@ -78,32 +85,27 @@ def main(argv):
         run_opts=experiment.run_opts,
         checkpointer=hparams["checkpointer"],
     )
+    return brain, datasets, Path(hparams["data_folder"] or "mini corpus").name
+
+
+def main(argv):
+    """Train, test and export."""
+    brain, datasets, corpus_name = build(argv)
     brain.fit(
         brain.hparams.epoch_counter,
         datasets["train"],
         datasets["valid"],
-        train_loader_kwargs=hparams["train_dataloader_opts"],
-        valid_loader_kwargs=hparams["valid_dataloader_opts"],
+        train_loader_kwargs=brain.hparams.train_dataloader_opts,
+        valid_loader_kwargs=brain.hparams.valid_dataloader_opts,
     )
-    folder = brain.artifacts_folder
     results = {
         split: report_on(
-            brain,
-            datasets[split],
-            folder=folder,
-            corpus=corpus_name,
-            split=split,
-            loader_kwargs=hparams["test_dataloader_opts"],
+            brain, datasets[split], corpus=corpus_name, split=split
         )
         for split in ("valid", "test")
     }
     if if_main_process():
-        export_trained(
-            brain,
-            folder / "export",
-            corpus=corpus_name,
-            results=results["valid"],
-        )
+        export_trained(brain, corpus=corpus_name, results=results["valid"])
 
 
 if __name__ == "__main__":
