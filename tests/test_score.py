@@ -1,0 +1,239 @@
+"""okd-score: which files meet, what comes out, and what is said."""
+
+import csv
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from scoring_signals import RATE, noisy, speech
+
+from okd_brain import score
+from okd_brain.metrics import METRICS, Metric
+from okd_brain.score_files import Files, match, read
+from okd_brain.score_summary import Summary, summarise, table
+from okd_brain.scoring import Failure
+
+UTTERANCES = ["a", "b", "sub/c"]
+
+
+def store(path, signal, rate=RATE):
+    """Writes a 16-bit file and returns what a reader gets."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.clip(signal, -1, 1), rate, subtype="PCM_16")
+    return soundfile.read(path, dtype="float32")[0]
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """clean/, enhanced/ and noise/ with three utterances each."""
+    for index, name in enumerate(UTTERANCES):
+        store(tmp_path / "clean" / f"{name}.flac", speech(index))
+        store(tmp_path / "enhanced" / f"{name}.wav", noisy(index, 20.0))
+        store(
+            tmp_path / "noise" / f"{name}.wav", noisy(index, 0) - speech(index)
+        )
+    return tmp_path
+
+
+def run(*arguments):
+    return score.main([*map(str, arguments), "--n_jobs", "1"])
+
+
+def test_folders_are_scored_like_their_files(folders):
+    metrics = ["pesq", "csig", "si_sdr"]
+    files = match(folders / "clean", folders / "enhanced")
+    scores, failures = score.score_files(files, metrics)
+    assert [utterance.utterance for utterance in files] == UTTERANCES
+    assert failures == []
+    for row, utterance in zip(scores, files, strict=True):
+        clean, _ = soundfile.read(utterance.clean, dtype="float32")
+        enhanced, _ = soundfile.read(utterance.enhanced, dtype="float32")
+        expected = [
+            METRICS[name].score(reference=clean, degraded=enhanced)
+            for name in metrics
+        ]
+        assert row.tolist() == expected
+
+
+def test_the_ear_hears_the_noise_and_the_device_does_not(folders):
+    device = Metric("device", METRICS["si_sdr"].score.function, -30.0, 99.0)
+    device = replace(device, hears="device")
+    paths = [folders / name for name in ("clean", "enhanced", "noise")]
+    scores, _ = score.score_files(match(*paths), [device, "si_sdr"])
+    without, _ = score.score_files(match(*paths[:2]), [device, "si_sdr"])
+    assert (scores[:, 0] == without[:, 0]).all()
+    assert (scores[:, 1] < without[:, 1] - 10).all()
+    signals = read(match(*paths)[0])
+    np.testing.assert_allclose(
+        signals.heard - signals.enhanced,
+        soundfile.read(folders / "noise" / "a.wav", dtype="float32")[0],
+        atol=1e-6,
+    )
+
+
+def test_the_command_writes_csv_and_prints_a_summary(folders, capsys):
+    output = folders / "new" / "scores.csv"
+    paths = folders / "clean", folders / "enhanced"
+    options = ["--metrics", "stoi", "si_sdr", "-o", output]
+    assert run(*paths, *options) == 0
+    with output.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["utterance"] for row in rows] == UTTERANCES
+    expected, _ = score.score_files(match(*paths), ["stoi", "si_sdr"])
+    for name, column in zip(["stoi", "si_sdr"], expected.T, strict=True):
+        assert [float(row[name]) for row in rows] == column.tolist()
+    head, stoi, si_sdr = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["metric", "mean"]
+    assert stoi.split()[:2] == ["stoi", f"{expected[:, 0].mean():.3f}"]
+    assert si_sdr.split()[-1] == "3"
+
+
+def test_the_command_writes_json_and_reports_what_failed(
+    folders, capsys, caplog
+):
+    store(folders / "clean" / "silent.wav", np.zeros(RATE))
+    store(folders / "enhanced" / "silent.wav", noisy()[:RATE])
+    (folders / "clean" / "text.wav").write_text("not audio")
+    store(folders / "enhanced" / "text.wav", noisy())
+    output = folders / "scores.json"
+    paths = folders / "clean", folders / "enhanced"
+    assert run(*paths, "--metrics", "segsnr", "stoi", "-o", output) == 1
+    content = json.loads(output.read_text())
+    assert list(content) == ["summary", "utterances", "failures"]
+    assert content["summary"]["stoi"]["scored"] == 3
+    assert content["utterances"]["silent"] == {"segsnr": None, "stoi": None}
+    assert content["utterances"]["a"]["stoi"] > 0.5
+    failed = [(f["utterance"], f["metric"]) for f in content["failures"]]
+    names = ["segsnr", "stoi"]
+    assert sorted(failed) == [(u, m) for u in ("silent", "text") for m in names]
+    assert "silent: stoi: the reference is silent" in caplog.text
+    assert caplog.text.count("text.wav: cannot be read") == 1
+
+
+def test_two_files_can_be_scored(folders, capsys):
+    paths = folders / "clean" / "a.flac", folders / "enhanced" / "a.wav"
+    assert run(*paths, "--metrics", "si_sdr") == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith("1")
+
+
+def test_other_rates_are_converted(tmp_path):
+    found = []
+    for rate in (8000, RATE, 48000):
+        time = np.arange(2 * rate) / rate
+        tone = np.sin(2 * np.pi * 440 * time) * (1 + np.sin(9 * time)) / 4
+        hum = np.sin(2 * np.pi * 50 * time) / 40
+        clean, enhanced = tmp_path / f"c{rate}.wav", tmp_path / f"e{rate}.wav"
+        store(clean, tone, rate), store(enhanced, tone + hum, rate)
+        scores, _ = score.score_files([Files("x", clean, enhanced)], ["si_sdr"])
+        found.append(scores.item())
+    assert found == pytest.approx([found[1]] * 3, abs=0.05)
+
+
+def test_tails_of_a_hop_are_cut(folders):
+    store(folders / "enhanced" / "a.wav", noisy()[:-256])
+    signals = read(match(folders / "clean", folders / "enhanced")[0])
+    assert len(signals.clean) == len(signals.enhanced) == len(speech()) - 256
+
+
+@pytest.mark.parametrize(
+    ("name", "signal", "rate", "message"),
+    [
+        ("longer", noisy()[:-300], RATE, "lengths differ; .* samples"),
+        ("rate", noisy()[::2], 8000, "sample rates differ; .*8000 Hz"),
+        ("stereo", np.stack([noisy()] * 2, 1), RATE, "has 2 channels; needs 1"),
+    ],
+)
+def test_files_that_do_not_fit_are_failures(
+    tmp_path, name, signal, rate, message
+):
+    clean, enhanced = tmp_path / "clean.wav", tmp_path / "enhanced.wav"
+    store(clean, speech()), store(enhanced, signal, rate)
+    files = [Files(name, clean, enhanced)]
+    scores, failures = score.score_files(files, ["stoi", "si_sdr"])
+    assert np.isnan(scores).all()
+    assert [f.metric for f in failures] == ["stoi", "si_sdr"]
+    with pytest.raises(ValueError, match=message) as error:
+        read(files[0])
+    assert failures[0] == Failure(name, "stoi", str(error.value))
+
+
+def test_wrong_commands_end_with_2_and_say_why(folders, capsys):
+    clean, enhanced = folders / "clean", folders / "enhanced"
+    empty = folders / "empty"
+    empty.mkdir()
+    doubled = folders / "doubled"
+    store(doubled / "a.wav", speech()), store(doubled / "a.flac", speech())
+    few = folders / "few"
+    store(few / "a.wav", speech())
+    for arguments, message in [
+        ((clean, enhanced, "--metrics", "peqs"), "did you mean 'pesq'"),
+        ((clean, enhanced, "-o", "x.txt"), "must end in .csv or .json"),
+        ((clean, folders / "gone"), "gone: no such file or folder"),
+        ((clean, enhanced / "a.wav"), "clean is a folder, enhanced is a file"),
+        ((clean, empty), "empty: no audio files"),
+        ((clean, doubled), "have the same name"),
+        ((few, enhanced), "few: no clean file for b, sub/c"),
+        ((clean, enhanced, "--noise", few), "few: no noise file for b"),
+        ((clean, enhanced, "--n_jobs", "0"), "n_jobs must be a positive"),
+    ]:
+        with pytest.raises(SystemExit) as stop:
+            score.main(list(map(str, arguments)))
+        assert stop.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+def test_long_lists_of_missing_files_are_cut(folders):
+    for index in range(8):
+        store(folders / "enhanced" / f"x{index}.wav", speech())
+    with pytest.raises(ValueError, match="x0, x1, x2, x3, x4 and 3 more"):
+        match(folders / "clean", folders / "enhanced")
+
+
+def test_hidden_files_and_other_files_are_not_audio(folders):
+    store(folders / "enhanced" / ".trash" / "z.wav", speech())
+    (folders / "enhanced" / "notes.txt").write_text("good")
+    files = match(folders / "clean", folders / "enhanced")
+    assert [utterance.utterance for utterance in files] == UTTERANCES
+
+
+def test_the_interval_is_that_of_the_normal_law():
+    values = np.random.default_rng(0).normal(3.0, 0.5, 400)
+    summary = summarise(values)
+    half_width = 1.96 * 0.5 / np.sqrt(400)
+    assert summary.mean == pytest.approx(values.mean())
+    assert summary.std == pytest.approx(values.std(ddof=1))
+    assert summary.low == pytest.approx(values.mean() - half_width, abs=0.01)
+    assert summary.high == pytest.approx(values.mean() + half_width, abs=0.01)
+    assert summary == summarise(np.r_[values, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("values", "mean", "high", "scored"),
+    [
+        ([], math.nan, math.nan, 0),
+        ([math.nan], math.nan, math.nan, 0),
+        ([2.0], 2.0, 2.0, 1),
+        ([2.0, math.inf], math.inf, math.inf, 2),
+    ],
+)
+def test_few_and_infinite_scores_have_a_summary(values, mean, high, scored):
+    summary = summarise(np.array(values))
+    numbers = [summary.mean, summary.high, summary.scored, summary.std]
+    np.testing.assert_equal(numbers, [mean, high, scored, math.nan])
+
+
+def test_the_table_shows_missing_numbers():
+    nothing = Summary(math.nan, math.nan, math.nan, math.nan, 0)
+    assert table({"pesq": nothing}).splitlines()[1].split()[:2] == [
+        "pesq",
+        "nan",
+    ]
+
+
+def test_the_script_is_declared():
+    setup = Path(__file__).parents[1] / "setup.cfg"
+    assert "okd-score = okd_brain.score:main" in setup.read_text()
