@@ -62,8 +62,9 @@ def read_experiment(argv, default_schedule=None):
     Raises
     ------
     ValueError
-        When a file names a missing or circular base, when a key is unknown
-        (close matches are offered), or when an override has no value.
+        When a file names a missing or circular base, when a plain value has an
+        unknown key (close matches are offered; an object may have a key of its
+        own), or when an override has no value or two.
     """
     file, run_opts, command_line = sb.parse_arguments(argv)
     base, *overlays = _chain(Path(file))
@@ -126,14 +127,21 @@ def _merge(base, overlays):
     """Return the base's tree with others laid over it, in order."""
     merged = _copy(base[1])
     for source, tree in overlays:
-        for key in tree:
-            if key not in merged and key != "base":
+        for key, value in tree.items():
+            if key not in merged and key != "base" and not _is_object(value):
                 close = difflib.get_close_matches(key, merged)
                 hint = f"; did you mean {' or '.join(close)}?" if close else "."
                 raise ValueError(f"{source}: no key '{key}' to set{hint}")
         _lay_over(merged, _copy(tree))
     merged.pop("base", None)
     return merged
+
+
+def _is_object(value):
+    """Tell whether a node makes an object: those may be added to an experiment,
+    for other keys to refer to."""
+    tag = getattr(getattr(value, "tag", None), "value", None) or ""
+    return tag.startswith(("!new:", "!name:", "!apply:"))
 
 
 def _lay_over(tree, overlay):

@@ -81,6 +81,14 @@ def test_another_object_replaces_the_old_one_whole(folder):
     assert thing == {"gamma": 3}
 
 
+def test_an_experiment_may_bring_objects_of_its_own(folder):
+    (folder / "own.yaml").write_text(
+        "base: base.yaml\nmine: !new:collections.Counter\n    a: 3\n"
+        "options: {one: !ref <mine>}\n"
+    )
+    assert load("own.yaml")["options"] == {"one": {"a": 3}, "two": 2}
+
+
 def test_comments_survive_for_the_record(folder):
     experiment = read_experiment(["child.yaml", "--device=cpu"])
     assert "the comment stays" in experiment.yaml

@@ -61,7 +61,7 @@ def run(train, corpus, output, yaml, *extra):
             "--valid_speakers=[b]",
             "--number_of_epochs=2",
             "--number_of_samples=2",
-            "--n_jobs=1",
+            "--n_jobs=2",
             "--device=cpu",
             "--noprogressbar",
             *extra,
@@ -103,6 +103,24 @@ def test_every_yaml_trains_tests_and_exports(
         (tmp_path / "export/discriminator/discriminator.json").read_text()
     )
     assert "pesq" in json.dumps(heads)
+
+
+def test_a_metric_of_ones_own(train, corpus, tmp_path):
+    """The README's example: one YAML, two processes that score."""
+    yaml = tmp_path / "own.yaml"
+    yaml.write_text(
+        f"base: {BASE}\n"
+        "targets: [[si_sdr], [!ref <my_metric>]]\n"
+        "my_metric: !new:okd_brain.metrics.Metric\n"
+        "    name: mine\n"
+        "    score: !name:own_metric.correlation\n"
+        "mimicry: !name:okd_brain.mimicry.kl\n"
+        "    temperature: 2.0\n"
+    )
+    run(train, corpus, tmp_path / "out", yaml, "--report_metrics=[segsnr]")
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert list(results["systems"]["mine"]) == ["si_sdr", "mine", "segsnr"]
+    assert 0 < results["systems"]["noisy"]["mine"] < 1
 
 
 def test_overlays_are_short():
