@@ -8,7 +8,7 @@ import numpy as np
 
 from okd_brain.curves import Linear
 from okd_brain.failure_policy import check_pair
-from okd_brain.measures.pair import Pair
+from okd_brain.score_functions import CheckedScore, PairScore
 
 FORBIDDEN_IN_NAMES = "+/\\"  # "+" averages metrics; names are folder names
 LISTENERS = ("ear", "device")
@@ -96,9 +96,9 @@ class Metric:
     def __post_init__(self):
         self._check_fields()
         function = self.score
-        if isinstance(function, _CheckedScore):  # from dataclasses.replace
+        if isinstance(function, CheckedScore):  # from dataclasses.replace
             function = function.function
-        object.__setattr__(self, "score", _CheckedScore(self, function))
+        object.__setattr__(self, "score", CheckedScore(self, function))
 
     def of_pair(self, pair):
         """Scores a ``Pair``, whose shared measures are made once only.
@@ -184,74 +184,3 @@ class Metric:
                 f"{self.name}: with perfect={self.perfect} there is no line"
                 " from floor to perfect; give a curve"
             )
-
-
-@dataclass(frozen=True)
-class PairScore:
-    """A score function that uses the shared measures of a ``Pair``.
-
-    Arguments
-    ---------
-    of_pair : callable
-        ``of_pair(pair) -> float``.
-    """
-
-    of_pair: Callable
-
-    def __call__(self, *, reference, degraded, sample_rate):
-        """Scores a pair of signals of its own."""
-        return self.of_pair(
-            Pair(
-                reference=reference,
-                degraded=degraded,
-                sample_rate=sample_rate,
-            )
-        )
-
-
-class _CheckedScore:
-    """``Metric.score``: the metric's function behind the failure policy."""
-
-    def __init__(self, metric, function):
-        self.metric = metric
-        self.function = function
-
-    def __call__(self, *, reference=None, degraded, sample_rate=16000):
-        """Scores one pair; see ``Metric``.
-
-        Arguments
-        ---------
-        reference, degraded : np.ndarray [samples]
-            Equally long floating-point signals, full scale 1; not modified.
-        sample_rate : int
-            Of both, in Hz.
-
-        Returns
-        -------
-        float
-            The raw, published number; ``floor`` if ``degraded`` is silent or
-            constant.
-
-        Raises
-        ------
-        ValueError
-            If the score is undefined, with the rule that is broken.
-        """
-        return self.metric.of_pair(
-            Pair(
-                reference=reference,
-                degraded=degraded,
-                sample_rate=sample_rate,
-            )
-        )
-
-    def __eq__(self, other):
-        return (
-            isinstance(other, _CheckedScore) and self.function == other.function
-        )
-
-    def __hash__(self):
-        return hash(self.function)
-
-    def __repr__(self):
-        return repr(self.function)

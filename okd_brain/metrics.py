@@ -20,7 +20,8 @@ from importlib.metadata import version
 from okd_brain.curves import Linear, Logistic
 from okd_brain.measures import distortion, optional, scores, wideband_pesq
 from okd_brain.measures.composite import SEGMENTAL_SNR_RANGE_DB
-from okd_brain.metric_record import Metric, PairScore
+from okd_brain.metric_record import Metric
+from okd_brain.score_functions import PairScore
 from okd_brain.targets import (
     Target,
     Term,

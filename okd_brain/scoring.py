@@ -7,26 +7,24 @@ with it, becomes NaN and an entry in ``failures``, never an exception.
 """
 
 import os
+import weakref
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.kept_scores import KeptScores
 from okd_brain.metrics import resolve_metrics
-from okd_brain.score_cache import ScoreCache, score_keys
+from okd_brain.score_cache import ScoreCache
 from okd_brain.scoring_item import Item, ItemScorer, ItemScores
 from okd_brain.scoring_pool import ScoringPool
 
 logger = get_logger(__name__)
 
 ITEMS_AHEAD = 4  # per worker: keeps it busy, and the memory bounded
-PAIRS_PER_LOOK_UP = 32  # opening the cache takes as long as hashing a pair
-SCORES_PER_SAVE = 256  # so much is lost if the run is killed
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,9 @@ class Scorer:
         self.sample_rate = sample_rate
         self.timeout_seconds = timeout_seconds
         self.failures = []
-        self._unsaved = []
-        self._cache = None if cache_dir is None else ScoreCache(cache_dir)
+        self._kept = None
+        if cache_dir is not None:
+            self._kept = KeptScores(self.metrics, ScoreCache(cache_dir))
         self.memory_bytes = memory_bytes
         self._item_scorer = ItemScorer(self.metrics, memory_bytes)
         self._pool = None
@@ -132,11 +131,11 @@ class Scorer:
             which then holds those of this call.
         """
         rows, waiting = [], deque()
-        for started in self._start(pairs, cached):
-            waiting.append(started)
+        for wait in self._start(pairs, cached):
+            waiting.append(wait)
             if len(waiting) > ITEMS_AHEAD * self.n_jobs:
-                rows.append(self._finish(waiting.popleft()))
-        rows.extend(map(self._finish, waiting))
+                rows.append(waiting.popleft()())
+        rows.extend(wait() for wait in waiting)
         return self._collect(rows, names)
 
     def submit(self, pairs, names=None, cached=False):
@@ -172,12 +171,12 @@ class Scorer:
         np.ndarray [utterance, metric]
             As ``score``; ``failures`` then holds those of this work.
         """
-        rows = [self._finish(item) for item in scoring.items]
+        rows = [wait() for wait in scoring.waits]
         return self._collect(rows, scoring.names)
 
     def close(self):
         """Ends the processes; the next pair starts new ones."""
-        if self._pool is not None and self._pool.is_ours:
+        if self._pool is not None:
             self._pool.close()
         self._pool = None
 
@@ -188,25 +187,20 @@ class Scorer:
         self.close()
 
     def _start(self, pairs, cached):
-        """Looks pairs up, and starts to compute what is not known."""
+        """Starts to compute what is not known of the pairs."""
+        everything = tuple(range(len(self.metrics)))
         items = (
-            Item(_copy(reference), _copy(degraded), self.sample_rate, ())
+            Item(
+                _copy(reference), _copy(degraded), self.sample_rate, everything
+            )
             for reference, degraded in pairs
         )
-        if not cached or self._cache is None:
-            everything = tuple(range(len(self.metrics)))
+        if not cached or self._kept is None:
             for item in items:
-                wait = self._compute(item._replace(wanted=everything))
-                yield _StartedItem(everything, wait)
-            return
-        while chunk := list(islice(items, PAIRS_PER_LOOK_UP)):
-            keys = [score_keys(self.metrics, item) for item in chunk]
-            known = self._cache.get([k for row in keys for k in row if k])
-            for item, row in zip(chunk, keys, strict=True):
-                wanted = tuple(i for i, k in enumerate(row) if k not in known)
-                wait = self._compute(item._replace(wanted=wanted))
-                values = [known.get(key, np.nan) for key in row]
-                yield _StartedItem(wanted, wait, values, row)
+                yield self._compute(item)
+        else:
+            for known in self._kept.look_up(items):
+                yield partial(self._complete, known, self._compute(known.item))
 
     def _compute(self, item):
         """Returns a function that waits for the item's wanted scores."""
@@ -220,30 +214,16 @@ class Scorer:
                 self.n_jobs,
                 self.timeout_seconds,
             )
+            # Also when nobody calls `close`.
+            weakref.finalize(self, self._pool.close)
         return self._pool.submit(item).result
 
-    def _finish(self, started):
-        """Waits for a started pair; all metrics' values and reasons."""
-        computed = started.wait()
-        if started.keys is None:
-            return computed
-        scores = ItemScores(started.known, [None] * len(started.known))
-        for index, value, reason in zip(started.wanted, *computed, strict=True):
-            scores.values[index] = value
-            scores.reasons[index] = reason
-            if reason is None and started.keys[index] is not None:
-                self._unsaved.append((started.keys[index], value))
-        if len(self._unsaved) >= SCORES_PER_SAVE:
-            self._save()
-        return scores
-
-    def _save(self):
-        self._cache.put(self._unsaved)
-        self._unsaved = []
+    def _complete(self, known, wait):
+        return self._kept.completed(known, wait())
 
     def _collect(self, rows, names):
-        if self._unsaved:
-            self._save()
+        if self._kept is not None:
+            self._kept.save()
         names = range(len(rows)) if names is None else list(names)
         if len(names) != len(rows):
             raise ValueError(
@@ -270,15 +250,8 @@ class Scorer:
 class Scoring(NamedTuple):
     """Pairs that are being scored; see ``Scorer.submit``."""
 
-    items: list
+    waits: list  # of functions, each of which gives one pair's ItemScores
     names: list | None
-
-
-class _StartedItem(NamedTuple):
-    wanted: tuple  # indices of the metrics that are being computed
-    wait: Callable  # gives their ItemScores
-    known: list = ()  # all metrics' kept scores, NaN if wanted
-    keys: list | None = None  # all metrics' keys, or None: keep nothing
 
 
 def _process_count(n_jobs):

@@ -3,7 +3,8 @@
 import os
 import pickle
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 
 from okd_brain.scoring_item import failed
 from okd_brain.scoring_worker import Worker, WorkerLost
@@ -15,7 +16,8 @@ class ScoringPool:
     Each process is looked after by a thread of the parent, which does nothing
     but wait: for the answer, for the process to die, or for the time limit.
     In the last two cases the item is given up and the next one gets a new
-    process.
+    process. The threads are daemons, so that a run that ends early does not
+    wait for scores that nobody will read.
 
     Arguments
     ---------
@@ -37,9 +39,14 @@ class ScoringPool:
         check_importable(item_scorer.metrics)
         self._task = pickle.dumps(item_scorer)
         self._owner = os.getpid()
-        self._local = threading.local()
+        self._jobs = SimpleQueue()
         self._workers = []
-        self._threads = ThreadPoolExecutor(n_jobs, "scoring")
+        self._threads = [
+            threading.Thread(target=self._look_after, daemon=True)
+            for _ in range(n_jobs)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def is_ours(self):
@@ -57,28 +64,51 @@ class ScoringPool:
         Returns
         -------
         concurrent.futures.Future
-            Its result is an ItemScores.
+            Its result is an ItemScores; a RuntimeError if no process starts.
         """
-        return self._threads.submit(self._score, item)
+        future = Future()
+        self._jobs.put((item, future))
+        return future
 
     def close(self):
         """Ends all processes; what has not been scored by now never is."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._workers:
-            worker.close()
-        self._threads.shutdown(wait=True)
+        if not self.is_ours:
+            return
+        while True:
+            try:
+                _, future = self._jobs.get_nowait()
+            except Empty:
+                break
+            future.cancel()
+        for _ in self._threads:
+            self._jobs.put((None, None))
+        for worker in list(self._workers):
+            worker.kill()
+        for thread in self._threads:
+            thread.join()
 
-    def _score(self, item):
-        worker = getattr(self._local, "worker", None)
-        if worker is None:
-            worker = self._local.worker = Worker(self._task)
-            self._workers.append(worker)
-        try:
-            return worker.ask(item, self.timeout_seconds)
-        except WorkerLost as lost:
-            self._workers.remove(worker)
-            self._local.worker = None
-            return failed(item, f"not scored: {lost}")
+    def _look_after(self):
+        """Runs in a thread: one process, replaced when it is lost."""
+        worker = None
+        while True:
+            item, future = self._jobs.get()
+            if future is None:
+                break
+            try:
+                if worker is None:
+                    worker = Worker(self._task)
+                    self._workers.append(worker)
+                scores = worker.ask(item, self.timeout_seconds)
+            except WorkerLost as lost:
+                self._workers.remove(worker)
+                worker = None
+                future.set_result(failed(item, f"not scored: {lost}"))
+            except Exception as error:  # for whoever waits for the scores
+                future.set_exception(error)
+            else:
+                future.set_result(scores)
+        if worker is not None:
+            worker.close()
 
 
 def check_importable(metrics):

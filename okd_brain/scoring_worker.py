@@ -94,16 +94,20 @@ class Worker:
             reason = f"it took longer than {timeout_seconds} s"
         except (EOFError, OSError):
             reason = None
-        self._process.kill()
+        self.kill()
         code = self._process.wait()
         self._connection.close()
         raise WorkerLost(reason or _cause_of_death(code))
 
-    def close(self):
-        """Ends the process; an item under way is dropped."""
-        self._connection.close()
+    def kill(self):
+        """Ends the process; a thread that waits for it in ``ask`` is told."""
         self._process.kill()
+
+    def close(self):
+        """Ends the process and forgets it; nobody may be waiting for it."""
+        self.kill()
         self._process.wait()
+        self._connection.close()
 
 
 def serve(descriptor):

@@ -115,6 +115,23 @@ def llr(reference, degraded):
     return ratios
 
 
+def llr_in_float32(reference, degraded):
+    """Log-likelihood ratio per frame with lags and filters cut to float32.
+
+    As in the MetricGAN-OKD authors' code, which adds no epsilon either.
+    """
+    ratios = []
+    clean = frames_of(reference)
+    for frame, other in zip(clean, frames_of(degraded), strict=True):
+        lags, own = predictor(frame)
+        _, foreign = predictor(other)
+        matrix = toeplitz(lags.astype(np.float32))
+        own, foreign = own.astype(np.float32), foreign.astype(np.float32)
+        ratio = (foreign @ matrix @ foreign) / (own @ matrix @ own)
+        ratios.append(np.log(ratio))
+    return ratios
+
+
 def segmental_snr(reference, degraded):
     """Segmental SNR per frame in dB, without DC and at equal peaks."""
     reference = reference - np.mean(reference)

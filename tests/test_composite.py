@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from scoring_signals import noisy, speech
 
-from okd_brain.measures import composite
+from okd_brain.measures import frames
 from okd_brain.measures.composite import CompositeReference
+from okd_brain.measures.frames import frame_spectra
+from okd_brain.measures.linear_prediction import constant_predictor, predictors
 
 UTTERANCES = [0, 20, 40]
 
@@ -14,8 +16,7 @@ UTTERANCES = [0, 20, 40]
 def per_frame(reference, degraded):
     """LLR of every frame, not trimmed."""
     halves = CompositeReference(reference)
-    spectra = composite._frame_spectra(degraded)
-    return halves._llr(composite._predictors(spectra))
+    return halves._llr(predictors(frame_spectra(degraded)))
 
 
 @pytest.mark.parametrize("index", UTTERANCES)
@@ -57,8 +58,8 @@ def test_a_pause_of_digital_silence_in_both_is_perfect():
 @pytest.mark.parametrize("offset", [0.0, 0.1])
 def test_a_constant_frame_has_the_filter_of_the_window_at_any_level(offset):
     signal = np.full(1000, offset)
-    filters = composite._predictors(composite._frame_spectra(signal))
-    expected = composite._constant_predictor()[:, None]
+    filters = predictors(frame_spectra(signal))
+    expected = constant_predictor()[:, None]
     np.testing.assert_array_equal(filters - expected, 0)
 
 
@@ -86,7 +87,7 @@ def test_one_reference_serves_many_and_changes_nothing():
 @pytest.mark.parametrize("block_frames", [1, 7, 1000])
 def test_the_size_of_blocks_does_not_matter(monkeypatch, block_frames):
     expected = CompositeReference(speech()).distances(noisy())
-    monkeypatch.setattr(composite, "BLOCK_FRAMES", block_frames)
+    monkeypatch.setattr(frames, "BLOCK_FRAMES", block_frames)
     distances = CompositeReference(speech()).distances(noisy())
     assert distances == pytest.approx(expected, abs=1e-10)
 
@@ -108,3 +109,29 @@ def test_nbytes_counts_what_is_kept():
     halves = CompositeReference(speech())
     samples = speech().nbytes
     assert samples < halves.nbytes < 3 * samples
+
+
+@pytest.mark.parametrize("index", UTTERANCES)
+def test_scores_are_those_of_the_authors_definition(index):
+    """Their LLR is in float32; nothing else differs without silent frames."""
+    clean, degraded = speech(index), noisy(index, 25.0)
+    ours = CompositeReference(clean).distances(degraded)
+    single = loops.trimmed(np.nan_to_num(loops.llr_in_float32(clean, degraded)))
+    assert abs(ours.llr - single) > 0  # it is another computation
+    # CSIG has 1.029 LLR, COVL 0.512 LLR; CBAK has none.
+    assert 1.029 * ours.llr == pytest.approx(1.029 * single, abs=6e-3)
+
+
+@pytest.mark.parametrize("offset", [1.0, 1e3])
+@pytest.mark.parametrize("level", [1.0, 1e-6, 1e-12])
+def test_distances_are_finite_where_rounding_rules(offset, level):
+    halves = CompositeReference(speech())
+    for signal in (
+        noisy(),
+        np.sign(noisy()),
+        np.eye(1, len(speech()), 9000)[0],
+    ):
+        distances = halves.distances(level * signal + offset)
+        assert np.isfinite(distances).all()
+    flat = CompositeReference(level * speech() + offset)
+    assert np.isfinite(flat.distances(noisy())).all()

@@ -1,6 +1,7 @@
 """The Scorer: same scores however they are made, and nothing stops it."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -189,3 +190,28 @@ def test_no_process_is_left_behind():
     assert workers and all(worker.poll() is None for worker in workers)
     scorer.close()
     assert all(worker.poll() is not None for worker in workers)
+
+
+def test_a_run_that_ends_early_waits_for_nobody():
+    script = (
+        f"import sys, time; sys.path[:] = {sys.path!r}\n"
+        "import numpy as np\n"
+        "from scoring_signals import hangs, speech\n"
+        "from okd_brain.metrics import Metric\n"
+        "from okd_brain.scoring import Scorer\n"
+        "scorer = Scorer([Metric('slow', hangs)], n_jobs=2)\n"
+        "endless = np.r_[1.0, speech()[1:]]\n"
+        "scorer.submit([(speech(), endless)] * 8)\n"
+        "while len(scorer._pool._workers) < 2: time.sleep(0.1)\n"
+        "print(*(w._process.pid for w in scorer._pool._workers))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    for pid in map(int, done.stdout.split()):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

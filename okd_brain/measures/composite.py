@@ -14,54 +14,19 @@ paper's, with two deviations, both towards Loizou's own ``composite.m``:
   it such a frame has no log-likelihood ratio and counts as perfect, so that a
   generator gains by muting frames.
 
-All frames of one signal are computed together. Everything follows from the
-power spectrum of the windowed frame: the band energies and the
-autocorrelation are both linear in it, hence one matrix product gives both.
-Spectra are made for ``BLOCK_FRAMES`` frames at a time, which stays in the
-cache of one core; the arrays of a whole utterance do not, and take twice as
-long.
-
 Everything that depends on the reference alone is kept in
 ``CompositeReference``, which can score any number of degraded signals.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import rfft
 
-SAMPLE_RATE = 16000
-FRAME = 480  # 30 ms
-HOP = 120  # a quarter of the frame
-FFT_SIZE = 1024  # next power of two above twice the frame
-# 12 frames x 513 bins x 42 features stay under the 2^18 products from which on
-# OpenBLAS starts threads. They gain nothing here, wait for each other on a busy
-# machine (48 ms instead of 2 ms), and let the last bit depend on their number.
-BLOCK_FRAMES = 12
+from okd_brain.measures.critical_bands import band_slopes
+from okd_brain.measures.frames import frame_energy, frame_spectra
+from okd_brain.measures.linear_prediction import prediction_error, predictors
 
-LPC_ORDER = 16  # above 10 kHz sample rate; 10 below
 KEPT_FRACTION = 0.95  # of the frames, the best ones, in WSS and LLR
-SILENCE = np.finfo(np.float64).eps  # composite.m: data + eps
-
-# Critical bands of WSS (Klatt 1982; Loizou 2007, wss.m).
-BAND_CENTRE_HZ = np.array(
-    [50.0, 120.0, 190.0, 260.0, 330.0, 400.0, 470.0, 540.0, 617.372]
-    + [703.378, 798.717, 904.128, 1020.38, 1148.30, 1288.72, 1442.54]
-    + [1610.70, 1794.16, 1993.93, 2211.08, 2446.71, 2701.97, 2978.04]
-    + [3276.17, 3597.63]
-)
-BAND_WIDTH_HZ = np.array(
-    [70.0, 70.0, 70.0, 70.0, 70.0, 70.0, 70.0, 77.3724, 86.0056, 95.3398]
-    + [105.411, 116.256, 127.914, 140.423, 153.823, 168.154, 183.457]
-    + [199.776, 217.153, 235.631, 255.255, 276.072, 298.126, 321.465]
-    + [346.136]
-)
-BAND_CUTOFF = np.exp(-30.0 / (2 * 2.303))  # filter taps under -30 dB are 0
-BAND_ENERGY_FLOOR = 1e-10  # absolute: WSS depends on the level below -60 dB
-GLOBAL_PEAK_DB = 20.0  # Klatt's weight of the distance to the largest band
-LOCAL_PEAK_DB = 1.0  # Klatt's weight of the distance to the nearest peak
 
 SEGMENTAL_SNR_RANGE_DB = (-10.0, 35.0)
 SEGMENTAL_SNR_EPS = 1e-10
@@ -111,18 +76,18 @@ class CompositeReference:
 
     def __init__(self, reference):
         reference = np.asarray(reference, dtype=np.float64)
-        spectra = _frame_spectra(reference)
+        spectra = frame_spectra(reference)
         self.samples = len(reference)
-        self._slopes = _band_slopes(spectra.band_db)
+        self._slopes = band_slopes(spectra.band_db)
         self._autocorrelation = spectra.autocorrelation
         self._rounding = np.finfo(np.float64).eps * spectra.autocorrelation[0]
-        own_error = _prediction_error(
-            _predictors(spectra), spectra.autocorrelation
+        own_error = prediction_error(
+            predictors(spectra), spectra.autocorrelation
         )
         self._log_own_error = np.log(np.maximum(own_error, self._rounding))
         self._centred = reference - reference.mean()
         self._peak = np.abs(self._centred).max()
-        self._signal_energy = _frame_energy(self._centred)
+        self._signal_energy = frame_energy(self._centred)
 
     @property
     def nbytes(self):
@@ -146,16 +111,16 @@ class CompositeReference:
         """
         degraded = np.asarray(degraded, dtype=np.float64)
         assert degraded.shape == (self.samples,), degraded.shape
-        spectra = _frame_spectra(degraded)
+        spectra = frame_spectra(degraded)
         return CompositeDistances(
             wss=_trimmed_mean(self._wss(spectra.band_db)),
-            llr=_trimmed_mean(self._llr(_predictors(spectra))),
+            llr=_trimmed_mean(self._llr(predictors(spectra))),
             segsnr_db=float(self._segmental_snr_db(degraded).mean()),
         )
 
     def _wss(self, band_db):
         """Klatt's distance per frame: weighted squared slope differences."""
-        ours, theirs = self._slopes, _band_slopes(band_db)
+        ours, theirs = self._slopes, band_slopes(band_db)
         weight = ours.weight + theirs.weight
         difference = weight * (ours.slope - theirs.slope) ** 2
         return difference.sum(axis=0) / weight.sum(axis=0)
@@ -167,186 +132,17 @@ class CompositeReference:
         Both errors are bounded by what rounding leaves of a difference of
         terms as large as the energy: below, their sign has no meaning.
         """
-        error = _prediction_error(predictors, self._autocorrelation)
+        error = prediction_error(predictors, self._autocorrelation)
         return np.log(np.maximum(error, self._rounding)) - self._log_own_error
 
     def _segmental_snr_db(self, degraded):
         """Segmental SNR per frame, after removing DC and matching peaks."""
         centred = degraded - degraded.mean()
         centred *= self._peak / np.abs(centred).max()
-        noise_energy = _frame_energy(self._centred - centred)
+        noise_energy = frame_energy(self._centred - centred)
         ratio = self._signal_energy / (noise_energy + SEGMENTAL_SNR_EPS)
         snr_db = 10 * np.log10(ratio + SEGMENTAL_SNR_EPS)
         return np.clip(snr_db, *SEGMENTAL_SNR_RANGE_DB)
-
-
-class _FrameSpectra(NamedTuple):
-    band_db: np.ndarray  # [25, frames]
-    autocorrelation: np.ndarray  # [17, frames]
-    constant: np.ndarray  # [frames], True where all samples are equal
-
-
-class _BandSlopes(NamedTuple):
-    slope: np.ndarray  # [24, frames], dB from one band to the next
-    weight: np.ndarray  # [24, frames]
-
-
-def _frame_count(samples):
-    """Number of frames; the authors' code leaves the last full one out."""
-    count = int(samples / HOP - FRAME / HOP)
-    if count < 1:
-        raise ValueError(
-            f"WSS, LLR and segmental SNR need at least {FRAME + HOP} samples"
-            f" (one frame); got {samples}"
-        )
-    return count
-
-
-@lru_cache(maxsize=1)
-def _window():
-    """Hann window without its zeros at both ends. [480]"""
-    time = np.arange(1, FRAME + 1) / (FRAME + 1)
-    return 0.5 * (1 - np.cos(2 * np.pi * time))
-
-
-@lru_cache(maxsize=1)
-def _spectrum_maps():
-    """Matrix from a power spectrum to 25 band energies and 17 lags.
-
-    The lags are an inverse real DFT, exact (not circular) since frame and
-    largest lag together are shorter than the FFT. [513, 42]
-    """
-    bins = FFT_SIZE // 2
-    bins_per_hz = bins / (SAMPLE_RATE / 2)
-    centre = np.floor(BAND_CENTRE_HZ * bins_per_hz)[:, None]
-    width = (BAND_WIDTH_HZ * bins_per_hz)[:, None]
-    gain = np.log(BAND_WIDTH_HZ[0] / BAND_WIDTH_HZ)[:, None]
-    bands = np.exp(-11 * ((np.arange(bins) - centre) / width) ** 2 + gain)
-    bands[bands <= BAND_CUTOFF] = 0.0
-    bands = np.pad(bands, ((0, 0), (0, 1)))  # the Nyquist bin is not used
-
-    lag = np.arange(LPC_ORDER + 1)[:, None]
-    cosine = np.cos(2 * np.pi * lag * np.arange(bins + 1) / FFT_SIZE)
-    cosine[:, 1:-1] *= 2  # the negative frequencies
-    return np.concatenate([bands, cosine / FFT_SIZE]).T
-
-
-def _frame_spectra(signal):
-    """Band energies in dB and autocorrelation of every windowed frame."""
-    # Far below the last bit of sound, but gives a silent frame an energy.
-    count = _frame_count(len(signal))
-    frames = sliding_window_view(signal + SILENCE, FRAME)[::HOP][:count]
-    features = np.empty((len(frames), _spectrum_maps().shape[1]))
-    for start in range(0, len(frames), BLOCK_FRAMES):
-        block = slice(start, start + BLOCK_FRAMES)
-        spectrum = rfft(frames[block] * _window(), FFT_SIZE)
-        power = spectrum.real**2 + spectrum.imag**2
-        features[block] = power @ _spectrum_maps()
-    # Bands and lags first: what follows runs along the frames.
-    features = np.ascontiguousarray(features.T)
-    bands = len(BAND_CENTRE_HZ)
-    energy = np.maximum(features[:bands], BAND_ENERGY_FLOOR)
-    return _FrameSpectra(
-        band_db=10 * np.log10(energy),
-        autocorrelation=features[bands:],
-        constant=_constant_frames(signal),
-    )
-
-
-def _constant_frames(signal):
-    """Which frames hold one value only, silence included. [frames]"""
-    hops = signal[: len(signal) // HOP * HOP].reshape(-1, HOP)
-    quarters = FRAME // HOP
-    highest = sliding_window_view(hops.max(axis=1), quarters).max(axis=1)
-    lowest = sliding_window_view(hops.min(axis=1), quarters).min(axis=1)
-    return (highest == lowest)[: _frame_count(len(signal))]
-
-
-def _band_slopes(band_db):
-    """Spectral slopes and Klatt's weights of one signal's frames."""
-    bands = len(band_db)
-    level, slope = band_db[:-1], np.diff(band_db, axis=0)
-    # The nearest peak of a rising band is where the rise ends, of a falling
-    # band where the fall begins. As in wss.m, a rise ends at the last band
-    # that still rises: one before the true peak.
-    index = np.arange(bands - 1)[:, None]
-    rise_end = np.where(slope > 0, bands - 1, index)[::-1]
-    rise_end = np.minimum.accumulate(rise_end, axis=0)[::-1] - 1
-    fall_start = np.where(slope > 0, index, -1)
-    fall_start = np.maximum.accumulate(fall_start, axis=0) + 1
-    nearest = np.where(slope > 0, rise_end, fall_start)
-    peak = np.take_along_axis(band_db, nearest, axis=0)
-    weight = GLOBAL_PEAK_DB / (GLOBAL_PEAK_DB + band_db.max(axis=0) - level)
-    weight *= LOCAL_PEAK_DB / (LOCAL_PEAK_DB + peak - level)
-    return _BandSlopes(slope, weight)
-
-
-def _predictors(spectra):
-    """Prediction-error filters by the Levinson-Durbin recursion.
-
-    Arguments
-    ---------
-    spectra : _FrameSpectra
-
-    Returns
-    -------
-    np.ndarray [17, frames]
-        1, a1, ... a16 of each frame.
-    """
-    autocorrelation = spectra.autocorrelation
-    filters = np.zeros_like(autocorrelation)
-    filters[0] = 1.0
-    error = autocorrelation[0].copy()
-    for order in range(1, LPC_ORDER + 1):
-        recent = autocorrelation[order:0:-1]
-        reflection = -(filters[:order] * recent).sum(axis=0) / error
-        filters[1 : order + 1] += reflection * filters[:order][::-1]
-        error *= 1 - reflection**2
-    filters[:, spectra.constant] = _constant_predictor()[:, None]
-    return filters
-
-
-@lru_cache(maxsize=1)
-def _constant_predictor():
-    """The prediction-error filter of a constant frame. [17]
-
-    The windowed frame is the window. Its prediction error is 2e-11 of its
-    energy, so from the autocorrelation the recursion finds the coefficients
-    to 1 % only. Least squares on the samples has the square root of that
-    condition number.
-    """
-    delays = range(1, LPC_ORDER + 1)
-    target = np.pad(_window(), (0, LPC_ORDER))
-    past = np.stack([np.roll(target, delay) for delay in delays], axis=1)
-    coefficients, *_ = np.linalg.lstsq(past, -target, rcond=None)
-    return np.concatenate([[1.0], coefficients])
-
-
-def _prediction_error(filters, autocorrelation):
-    """Energy that is left of frames after filtering. [frames]
-
-    The quadratic form of the filter with the Toeplitz matrix of the
-    autocorrelation is the product of both autocorrelations.
-    """
-    error = (filters**2).sum(axis=0) * autocorrelation[0]
-    for lag in range(1, LPC_ORDER + 1):
-        product = (filters[lag:] * filters[:-lag]).sum(axis=0)
-        error += 2 * product * autocorrelation[lag]
-    return error
-
-
-def _frame_energy(signal):
-    """Energy of every windowed frame. [frames]
-
-    A frame is four hops, so each hop is weighted once for each of the four
-    places that it takes in a frame.
-    """
-    hops = len(signal) // HOP
-    squares = signal[: hops * HOP].reshape(hops, HOP) ** 2
-    quarters = (_window() ** 2).reshape(-1, HOP)
-    weighted = np.einsum("hn,qn->qh", squares, quarters)
-    count = _frame_count(len(signal))
-    return sum(row[q : q + count] for q, row in enumerate(weighted))
 
 
 def _trimmed_mean(per_frame):
