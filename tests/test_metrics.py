@@ -5,16 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scoring_signals import RATE, noisy, speech
+from scoring_signals import RATE, noisy, quarter, speech
 
 from okd_brain.curves import Linear, Logistic
 from okd_brain.measures.optional import is_installed
 from okd_brain.metrics import (
     METRICS,
     Metric,
-    heads_of,
-    parse_targets,
-    resolve_metrics,
     with_curve,
 )
 
@@ -29,11 +26,6 @@ with_reference = pytest.mark.parametrize(
     [m for m in INSTALLED if m.needs_reference],
     ids=lambda metric: metric.name,
 )
-
-
-def worst(*, reference, degraded, sample_rate):
-    """A score function for records of the tests' own."""
-    return 0.25
 
 
 def worse(metric, one, other):
@@ -187,7 +179,7 @@ def test_labels_of_the_authors():
 
 
 def test_a_record_of_ones_own_is_guarded_too():
-    metric = Metric("mine", worst)
+    metric = Metric("mine", quarter)
     assert metric.score(reference=speech(), degraded=noisy()) == 0.25
     assert metric.score(reference=speech(), degraded=0 * speech()) == 0.0
     with pytest.raises(ValueError, match="mine: the reference is silent"):
@@ -195,7 +187,7 @@ def test_a_record_of_ones_own_is_guarded_too():
 
 
 def test_a_metric_without_reference_needs_none():
-    metric = Metric("blind", worst, needs_reference=False)
+    metric = Metric("blind", quarter, needs_reference=False)
     assert metric.score(degraded=noisy()) == 0.25
 
 
@@ -216,10 +208,10 @@ def test_a_score_function_cannot_write_to_the_signals():
 
 
 def test_records_are_values():
-    metric = Metric("mine", worst)
-    assert metric == Metric("mine", worst)
+    metric = Metric("mine", quarter)
+    assert metric == Metric("mine", quarter)
     assert metric == pickle.loads(pickle.dumps(metric))
-    assert len({metric, Metric("mine", worst)}) == 1
+    assert len({metric, Metric("mine", quarter)}) == 1
     longer = replace(metric, min_seconds=60.0)
     assert longer != metric
     with pytest.raises(ValueError, match="needs at least 60.0 s"):
@@ -241,12 +233,12 @@ def test_records_are_values():
 )
 def test_contradicting_fields_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
-        Metric(**{"name": "mine", "score": worst, **fields})
+        Metric(**{"name": "mine", "score": quarter, **fields})
 
 
 def test_lower_can_be_better():
     metric = Metric(
-        "error", worst, floor=2.0, perfect=0.0, higher_is_better=False
+        "error", quarter, floor=2.0, perfect=0.0, higher_is_better=False
     )
     assert metric.normalise(0.5) == 0.75
 
@@ -256,73 +248,3 @@ def test_a_curve_can_be_exchanged():
     assert METRICS["estoi"].normalise(0.25) == 0.25
     assert with_curve(metric="estoi", curve=steep).normalise(0.25) == 0.5
     assert METRICS["si_sdr"].curve == Linear(zero=-10.0, one=30.0)
-
-
-# --- names and targets -------------------------------------------------------
-
-
-def test_unknown_names_offer_close_ones():
-    with pytest.raises(ValueError, match="'peqs'; did you mean 'pesq'"):
-        resolve_metrics(["peqs"])
-    with pytest.raises(ValueError, match="Unknown metric 'xyz'. Known: cbak"):
-        parse_targets([["pesq"], ["csig+xyz"]])
-
-
-def test_names_find_records_of_the_same_list():
-    mine = Metric("mine", worst)
-    assert resolve_metrics([mine, "pesq", "mine"]) == [mine, METRICS["pesq"]]
-    targets = parse_targets([["mine+pesq"], [mine]])
-    assert targets[0].metrics == (mine, METRICS["pesq"])
-    strict_pesq = replace(METRICS["pesq"], min_seconds=1.0)
-    assert parse_targets([["pesq"], [strict_pesq]])[0].metrics == (strict_pesq,)
-
-
-def test_two_records_may_not_share_a_name():
-    with pytest.raises(ValueError, match="have the name 'mine'"):
-        resolve_metrics([Metric("mine", worst), Metric("mine", worst, -1.0)])
-
-
-def test_targets_are_named_after_terms_and_numbered():
-    targets = [["pesq"], ["csig+cbak"], ["pesq", "csig"], ["pesq"], ["pesq"]]
-    names = ["pesq", "csig+cbak", "pesq_csig", "pesq_2", "pesq_3"]
-    assert [target.name for target in parse_targets(targets)] == names
-
-
-def test_equal_terms_share_a_head_whatever_their_order():
-    targets = parse_targets([["csig+cbak"], ["pesq"], ["cbak+csig"]])
-    assert [head.name for head in heads_of(targets)] == ["csig+cbak", "pesq"]
-    assert targets[0].terms == targets[2].terms
-    assert targets[2].name == "csig+cbak_2"
-
-
-@pytest.mark.parametrize(
-    "targets", ["pesq", [], ["pesq"], [[]], [["pesq"], "csig"], None]
-)
-def test_targets_are_lists_of_lists(targets):
-    with pytest.raises(ValueError, match="one list of terms per generator"):
-        parse_targets(targets)
-
-
-@pytest.mark.parametrize("targets", [[["pesq+pesq"]], [["pesq", "pesq"]]])
-def test_a_term_or_a_target_names_nothing_twice(targets):
-    with pytest.raises(ValueError, match="twice"):
-        parse_targets(targets)
-
-
-def test_a_term_is_labelled_with_the_mean():
-    (target,) = parse_targets([["pesq+csig"]])
-    (term,) = target.terms
-    assert term.label({"pesq": 2.5, "csig": 5.0, "stoi": 0.1}) == 0.75
-    assert term.clean_label == 1.0
-    raw = {"pesq": np.array([2.5, 2.5]), "csig": np.array([1.0, 5.0])}
-    np.testing.assert_allclose(term.label(raw), [0.25, 0.75])
-
-
-def test_selection_is_raw_for_one_metric_and_by_label_for_more():
-    error = Metric(
-        "error", worst, floor=2.0, perfect=0.0, higher_is_better=False
-    )
-    raw = {"error": 0.5, "csig": 5.0}
-    targets = parse_targets([[error], ["error", "csig"], ["error+csig"]])
-    values = [target.selection_value(raw) for target in targets]
-    assert values == [(0.5, False), (0.875, True), (0.875, True)]
