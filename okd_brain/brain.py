@@ -16,7 +16,7 @@ from okd_brain.evaluation import EvaluatingBrain
 from okd_brain.excerpts import ExcerptReader
 from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers, mse
-from okd_brain.networks import discriminator_heads, unwrapped, world_size
+from okd_brain.networks import discriminator_heads, without_ddp, world_size
 from okd_brain.phases import PhasedLoader
 from okd_brain.replay import Replay
 from okd_brain.running_means import RunningMeans
@@ -262,7 +262,7 @@ class OKDBrain(EvaluatingBrain):
         for name, own in self.discriminator_heads.items():
             if any(head in heads for head in own):
                 module = self.modules[name]
-                network = unwrapped(module) if frozen else module
+                network = without_ddp(module) if frozen else module
                 columns = network(seen, inputs.frames).float().unbind(dim=1)
                 for head, column in zip(own, columns, strict=True):
                     scores[head.name] = column

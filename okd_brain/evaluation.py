@@ -6,12 +6,13 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.checkpoints import Checkpoint
 from speechbrain.utils.distributed import get_rank
+from speechbrain.utils.parallel import get_available_cpu_count
 
 from okd_brain.checkpoints import Selection, StepCounter, load_generators
 from okd_brain.config import refuse_unsupported_options
 from okd_brain.metrics import parse_targets, resolve_metrics
 from okd_brain.mimicry import mse
-from okd_brain.networks import unwrapped, world_size
+from okd_brain.networks import bare, processes_here, world_size
 from okd_brain.scoreboard import Scoreboard, means
 from okd_brain.scoring import Scorer
 
@@ -72,16 +73,19 @@ class EvaluatingBrain(sb.Brain):
 
     def make_scorer(self, metrics):
         """Return a scorer of some metrics, each once."""
+        n_jobs = self.hparams.n_jobs
+        if n_jobs == -1:
+            n_jobs = max(1, get_available_cpu_count() // processes_here())
         return Scorer(
             list({metric.name: metric for metric in metrics}.values()),
-            n_jobs=self.hparams.n_jobs,
+            n_jobs=n_jobs,
             cache_dir=self.hparams.score_cache,
             sample_rate=self.task.sample_rate,
         )
 
     def generator(self, target):
-        """Return the generator of a target, without its DDP wrapper."""
-        return unwrapped(self.modules[f"g_{target.name}"])
+        """Return the generator of a target, without any wrapper."""
+        return bare(self.modules[f"g_{target.name}"])
 
     def make_dataloader(
         self, dataset, stage, ckpt_prefix="dataloader-", **loader_kwargs

@@ -5,7 +5,7 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.export import export_discriminator, export_generator
-from okd_brain.networks import unwrapped
+from okd_brain.networks import bare
 from okd_brain.report import table, write_results
 
 logger = get_logger(__name__)
@@ -102,7 +102,7 @@ def export_trained(brain, *, corpus, results):
     newest = brain.checkpointer.find_checkpoint()
     networks = []
     for name in brain.discriminator_heads:
-        network = unwrapped(brain.modules[name])
+        network = bare(brain.modules[name])
         torch_recovery(network, newest.paramfiles[name], True)
         networks.append(network)
     export_discriminator(

@@ -1,5 +1,7 @@
 """The networks of an experiment: one generator per target, and discriminators."""
 
+import os
+
 import torch
 
 from okd_brain.metrics import heads_of, parse_targets
@@ -66,10 +68,22 @@ def build_modules(hparams):
     return modules
 
 
-def unwrapped(module):
+def without_ddp(module):
     """Return a module without its DistributedDataParallel wrapper."""
     ddp = torch.nn.parallel.DistributedDataParallel
     return module.module if isinstance(module, ddp) else module
+
+
+def bare(module):
+    """Return a module without any wrapper, as it is saved and exported.
+
+    Example
+    -------
+    >>> linear = torch.nn.Linear(1, 1)
+    >>> bare(torch.compile(linear)) is linear
+    True
+    """
+    return getattr(without_ddp(module), "_orig_mod", without_ddp(module))
 
 
 def world_size():
@@ -77,3 +91,8 @@ def world_size():
     if not torch.distributed.is_initialized():
         return 1
     return torch.distributed.get_world_size()
+
+
+def processes_here():
+    """Return how many of these share this machine, as torchrun says."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
