@@ -12,6 +12,8 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.scoring_item import digest
+
 logger = get_logger(__name__)
 
 FILE_NAME = "scores.sqlite"
@@ -121,13 +123,8 @@ def score_keys(metrics, item):
     list of (bytes or None)
         One per metric; None for a metric without a version.
     """
-    content = hashlib.sha256(str(item.sample_rate).encode())
-    for role in ("reference", "degraded"):
-        signal = getattr(item, role)
-        if signal is not None:
-            content.update(f"{role} {signal.dtype} {signal.shape}".encode())
-            content.update(signal)
-    content = content.digest()
+    content = b"%d " % item.sample_rate
+    content += item.reference_digest + digest(item.degraded)
     return [
         hashlib.sha256(
             f"{metric.name} {metric.version} ".encode() + content

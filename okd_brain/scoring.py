@@ -6,7 +6,6 @@ and evaluation. What is shared between metrics is computed once per pair
 with it, becomes NaN and an entry in ``failures``, never an exception.
 """
 
-import os
 import weakref
 from collections import deque
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from joblib import cpu_count
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.kept_scores import KeptScores
 from okd_brain.metrics import resolve_metrics
 from okd_brain.score_cache import ScoreCache
-from okd_brain.scoring_item import Item, ItemScorer, ItemScores
+from okd_brain.scoring_item import Item, ItemScorer, ItemScores, digest
 from okd_brain.scoring_pool import ScoringPool
 
 logger = get_logger(__name__)
@@ -188,19 +188,24 @@ class Scorer:
 
     def _start(self, pairs, cached):
         """Starts to compute what is not known of the pairs."""
-        everything = tuple(range(len(self.metrics)))
-        items = (
-            Item(
-                _copy(reference), _copy(degraded), self.sample_rate, everything
-            )
-            for reference, degraded in pairs
-        )
+        items = (self._item(*pair) for pair in pairs)
         if not cached or self._kept is None:
             for item in items:
                 yield self._compute(item)
         else:
             for known in self._kept.look_up(items):
                 yield partial(self._complete, known, self._compute(known.item))
+
+    def _item(self, reference, degraded):
+        """A pair under all metrics; shares nothing with the caller."""
+        reference, degraded = _copy(reference), _copy(degraded)
+        return Item(
+            reference,
+            degraded,
+            self.sample_rate,
+            wanted=tuple(range(len(self.metrics))),
+            reference_digest=digest(reference),
+        )
 
     def _compute(self, item):
         """Returns a function that waits for the item's wanted scores."""
@@ -256,7 +261,7 @@ class Scoring(NamedTuple):
 
 def _process_count(n_jobs):
     if n_jobs == -1:
-        return len(os.sched_getaffinity(0))
+        return cpu_count()
     if not isinstance(n_jobs, int) or n_jobs < 1:
         raise ValueError(
             "n_jobs must be a positive integer, or -1 for one process per"

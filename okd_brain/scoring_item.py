@@ -4,6 +4,7 @@ This is what runs in the worker processes, so that nothing here imports torch
 or SpeechBrain: a worker starts in a second and takes 100 MB.
 """
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -17,17 +18,39 @@ class Item(NamedTuple):
 
     Arguments
     ---------
-    reference, degraded : np.ndarray [samples] or None
+    reference : np.ndarray [samples] or None
+    degraded : np.ndarray [samples]
     sample_rate : int
         In Hz.
     wanted : tuple of int
         Indices of metrics.
+    reference_digest : bytes
+        Equal for equal references only.
     """
 
     reference: np.ndarray | None
     degraded: np.ndarray
     sample_rate: int
     wanted: tuple
+    reference_digest: bytes
+
+
+def digest(signal):
+    """A short stand-in for a signal.
+
+    Arguments
+    ---------
+    signal : np.ndarray or None
+
+    Returns
+    -------
+    bytes
+        32 of them, made of the samples, their type and the shape.
+    """
+    if signal is None:
+        return bytes(32)
+    description = f"{signal.dtype} {signal.shape}".encode()
+    return hashlib.sha256(description + signal.tobytes()).digest()
 
 
 class ItemScores(NamedTuple):
@@ -70,7 +93,9 @@ class ItemScorer:
         -------
         ItemScores
         """
-        with self._cache.halves(item.reference) as halves:
+        with self._cache.halves(
+            item.reference_digest, item.reference
+        ) as halves:
             pair = Pair(
                 reference=item.reference,
                 degraded=item.degraded,

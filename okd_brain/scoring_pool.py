@@ -4,8 +4,8 @@ import os
 import pickle
 import threading
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
 
+from okd_brain.affinity_queue import AffinityQueue
 from okd_brain.scoring_item import failed
 from okd_brain.scoring_worker import Worker, WorkerLost
 
@@ -39,11 +39,11 @@ class ScoringPool:
         check_importable(item_scorer.metrics)
         self._task = pickle.dumps(item_scorer)
         self._owner = os.getpid()
-        self._jobs = SimpleQueue()
+        self._jobs = AffinityQueue(n_jobs)
         self._workers = []
         self._threads = [
-            threading.Thread(target=self._look_after, daemon=True)
-            for _ in range(n_jobs)
+            threading.Thread(target=self._look_after, args=[n], daemon=True)
+            for n in range(n_jobs)
         ]
         for thread in self._threads:
             thread.start()
@@ -67,33 +67,27 @@ class ScoringPool:
             Its result is an ItemScores; a RuntimeError if no process starts.
         """
         future = Future()
-        self._jobs.put((item, future))
+        # The process that has the reference's half in memory goes first.
+        key = int.from_bytes(item.reference_digest[:8], "big")
+        self._jobs.put(key, (item, future))
         return future
 
     def close(self):
         """Ends all processes; what has not been scored by now never is."""
         if not self.is_ours:
             return
-        while True:
-            try:
-                _, future = self._jobs.get_nowait()
-            except Empty:
-                break
+        for _, future in self._jobs.close():
             future.cancel()
-        for _ in self._threads:
-            self._jobs.put((None, None))
         for worker in list(self._workers):
             worker.kill()
         for thread in self._threads:
             thread.join()
 
-    def _look_after(self):
+    def _look_after(self, number):
         """Runs in a thread: one process, replaced when it is lost."""
         worker = None
-        while True:
-            item, future = self._jobs.get()
-            if future is None:
-                break
+        while job := self._jobs.get(number):
+            item, future = job
             try:
                 if worker is None:
                     worker = Worker(self._task)

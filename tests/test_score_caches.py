@@ -14,7 +14,7 @@ from okd_brain.halves_cache import HalvesCache
 from okd_brain.metrics import METRICS, Metric
 from okd_brain.score_cache import FILE_NAME, ScoreCache, score_keys
 from okd_brain.scoring import Scorer
-from okd_brain.scoring_item import Item
+from okd_brain.scoring_item import Item, digest
 
 
 def counts_calls(*, reference, degraded, sample_rate):
@@ -26,7 +26,8 @@ counts_calls.calls = 0
 
 
 def keys(metrics, reference, degraded, sample_rate=16000):
-    return score_keys(metrics, Item(reference, degraded, sample_rate, ()))
+    item = Item(reference, degraded, sample_rate, (), digest(reference))
+    return score_keys(metrics, item)
 
 
 # --- on disk -----------------------------------------------------------------
@@ -167,7 +168,7 @@ def test_a_file_that_another_process_locks_is_waited_for(tmp_path, monkeypatch):
 
 def use(cache, reference):
     """Makes a reference's composite half."""
-    with cache.halves(reference) as halves:
+    with cache.halves(digest(reference), reference) as halves:
         return halves.composite
 
 
@@ -197,10 +198,9 @@ def test_what_is_larger_than_the_budget_is_not_kept():
 
 def test_nothing_is_kept_of_what_no_metric_has_made():
     cache = HalvesCache(1e8)
-    with cache.halves(speech(0)):
-        pass
-    with cache.halves(None) as halves:
-        assert halves.reference is None
+    for reference in (speech(0), None):
+        with cache.halves(digest(reference), reference) as halves:
+            assert halves.reference is reference
     assert cache.nbytes == 0
 
 

@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from scoring_signals import hangs, kills_itself, noisy, speech
+from scoring_signals import hangs, kills_itself, noisy, process_id, speech
 
 from okd_brain.metrics import METRICS, Metric
 from okd_brain.scoring import Failure, Scorer
@@ -190,6 +191,17 @@ def test_no_process_is_left_behind():
     assert workers and all(worker.poll() is None for worker in workers)
     scorer.close()
     assert all(worker.poll() is not None for worker in workers)
+
+
+def test_a_reference_comes_back_to_the_process_that_knows_it():
+    rows = []
+    with Scorer([Metric("where", process_id)], n_jobs=2) as scorer:
+        for index in [*range(6)] * 3:
+            rows.append(scorer.score([(speech(index), noisy(index))]).item())
+            time.sleep(0.05)  # until both wait again: a busy one is helped
+    by_reference = np.reshape(rows, (3, 6))
+    assert (by_reference == by_reference[0]).all()
+    assert len(set(rows)) == 2
 
 
 def test_a_run_that_ends_early_waits_for_nobody():
