@@ -1,6 +1,7 @@
 """Enhance files and folders with an exported generator: ``okd-enhance``.
 
     okd-enhance export/pesq noisy.wav more/ 'calls/**/*.flac' -o enhanced/
+    arecord -f S16_LE -r 16000 -t raw | okd-enhance export/causal --stream | ...
 
 ``okd-enhance --help`` (equally ``python -m okd_brain.enhance --help``) says
 what it reads, where it writes and what it returns.
@@ -18,6 +19,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from okd_brain.enhance_jobs import plan
 from okd_brain.export import load_generator
+from okd_brain.pcm import enhance_stdin
+from okd_brain.streaming import MAX_DELAY_MS
 from okd_brain.wave_files import enhance_file
 from okd_brain.waves import (
     MIN_SECONDS,
@@ -54,13 +57,18 @@ enhanced by itself and resampled back. What was above 8 kHz is lost.
 Any length from {1000 * MIN_SECONDS:.0f} ms on: long files are enhanced in segments of {SEGMENT_SECONDS} s that
 overlap by {OVERLAP_SECONDS} s, where one fades into the next, so that memory does not grow
 with the length. Meanwhile 4 bytes of disk space per sample are needed in OUTDIR.
+
+With --stream, raw PCM (16-bit little-endian, one channel, 16 kHz) goes from
+standard input to standard output while it arrives, at most {MAX_DELAY_MS:.1f} ms later.
+MODEL must be causal. Peaks beyond full scale are saturated, and a warning says so.
 """
 
 EPILOG = """\
-exit status: 0 all enhanced; 1 some failed (each with a message, the others are
-enhanced); 2 nothing was done, as the command is wrong: no such model or device,
-an input without audio files, two inputs with one output, an output that is an
-input.
+exit status: 0 all enhanced, or the stream has ended; 1 some failed (each with a
+message, the others are enhanced); 2 nothing was done, as the command is wrong:
+no such model or device, an input without audio files, two inputs with one
+output, an output that is an input, a stream that is not raw PCM, a model that
+is not causal for a stream.
 """
 
 
@@ -111,18 +119,52 @@ def main(argv=None):
     Returns
     -------
     int
-        Exit status: 0 if all files are enhanced, 1 if some failed.  A wrong
-        command exits with 2 before any file is read.
+        Exit status: 0 if all files are enhanced or the stream has ended, 1 if
+        some failed.  A wrong command exits with 2 before any file is read.
     """
+    parser = _parser()
+    arguments = parser.parse_intermixed_args(argv)
+    named = bool(arguments.inputs), arguments.output is not None
+    if arguments.stream and (any(named) or arguments.overwrite):
+        parser.error(
+            "--stream reads standard input and writes standard output: leave "
+            "out INPUT, -o and --overwrite"
+        )
+    if not arguments.stream and not all(named):
+        parser.error("INPUT and -o/--output are required, or else --stream")
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    logging.getLogger("okd_brain").setLevel(logging.INFO)
+    try:
+        if arguments.stream:
+            enhance_stdin(_load(arguments))
+            return 0
+        jobs = plan(arguments.inputs, arguments.output)
+        generator = _load(arguments)
+    except ValueError as error:
+        parser.error(str(error))
+    failed = _enhance_all(generator, jobs, arguments.overwrite)
+    logger.info(f"{len(jobs) - failed} files enhanced, {failed} failed.")
+    return 1 if failed else 0
+
+
+def _load(arguments):
+    """Return the generator that the command line names, where it says."""
+    return load_generator(arguments.model).to(arguments.device)
+
+
+def _parser():
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(
         prog="okd-enhance",
+        usage="%(prog)s MODEL INPUT... -o OUTDIR [--overwrite] [--device DEVICE]"
+        "\n       %(prog)s MODEL --stream [--device DEVICE]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("inputs", metavar="INPUT", nargs="+")
-    parser.add_argument("-o", "--output", metavar="OUTDIR", required=True)
+    parser.add_argument("inputs", metavar="INPUT", nargs="*")
+    parser.add_argument("-o", "--output", metavar="OUTDIR")
     gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     parser.add_argument(
         "--device",
@@ -135,17 +177,12 @@ def main(argv=None):
         action="store_true",
         help="replace files that exist in OUTDIR; without it these fail",
     )
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(format="%(levelname)s: %(message)s")
-    logging.getLogger("okd_brain").setLevel(logging.INFO)
-    try:
-        jobs = plan(arguments.inputs, arguments.output)
-        generator = load_generator(arguments.model).to(arguments.device)
-    except ValueError as error:
-        parser.error(str(error))
-    failed = _enhance_all(generator, jobs, arguments.overwrite)
-    logger.info(f"{len(jobs) - failed} files enhanced, {failed} failed.")
-    return 1 if failed else 0
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="raw PCM from standard input to standard output",
+    )
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+"""Raw PCM from one pipe into another, enhanced on the way."""
+
+import os
+import sys
+
+import numpy as np
+import torch
+from speechbrain.utils.logger import get_logger
+
+from okd_brain.signals import N_FFT, SAMPLE_RATE
+from okd_brain.streaming import StreamingEnhancer
+
+logger = get_logger(__name__)
+
+SAMPLE = np.dtype("<i2")  # s16le, what arecord, sox and ffmpeg call raw speech
+FULL_SCALE = 2**15
+READ_BYTES = 2**16  # at most, so that a file as input needs no more memory
+# First bytes of files that would be taken for samples, header and all.
+HEADERS = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg"}
+
+
+def enhance_pcm(generator, source, sink):
+    """Enhance raw PCM (16-bit little-endian, one channel, 16 kHz) as it comes.
+
+    A sample is written when, at the latest, the 511th after it has arrived (31.9
+    ms).  Samples beyond full scale are saturated, which is logged when it first
+    happens.
+
+    Arguments
+    ---------
+    generator : CausalLSTMGenerator
+        In evaluation mode.
+    source : io.BufferedIOBase
+        Where to read from, up to its end.
+    sink : io.BufferedIOBase
+        Where to write to, as many samples as were read.
+
+    Raises
+    ------
+    ValueError
+        If the source starts like a WAV, FLAC or Ogg file, or the generator is
+        not causal.
+    BrokenPipeError
+        If nobody reads the sink any more.
+
+    Example
+    -------
+    >>> from io import BytesIO
+    >>> from okd_brain.generators import CausalLSTMGenerator
+    >>> source, sink = BytesIO(bytes(32000)), BytesIO()
+    >>> enhance_pcm(CausalLSTMGenerator().eval(), source, sink)
+    >>> len(sink.getvalue())
+    32000
+    """
+    # A pipe takes any amount: whatever is final goes out, 256 samples at least.
+    enhancer = StreamingEnhancer(generator, chunk_samples=N_FFT // 2)
+    clipped = False
+
+    def write(wave):
+        nonlocal clipped
+        scaled = torch.round(wave * FULL_SCALE)
+        saturated = scaled.clamp(-FULL_SCALE, FULL_SCALE - 1)
+        if not clipped and not torch.equal(scaled, saturated):
+            clipped = True
+            logger.warning(
+                "The enhanced speech exceeds full scale and is saturated "
+                "there. Lower the level of the input."
+            )
+        sink.write(saturated.numpy().astype(SAMPLE).tobytes())
+        sink.flush()
+
+    arrived = rest = source.read(max(map(len, HEADERS)))
+    if rest in HEADERS:
+        raise ValueError(
+            f"The input is a {HEADERS[rest]} file, not raw PCM. Convert it: "
+            f"ffmpeg -i FILE -f s16le -ac 1 -ar {SAMPLE_RATE} - | okd-enhance ..."
+        )
+    while arrived:
+        whole = len(rest) - len(rest) % SAMPLE.itemsize
+        samples = np.frombuffer(rest[:whole], SAMPLE).astype(np.float32)
+        write(enhancer.process(samples / FULL_SCALE))
+        arrived = source.read1(READ_BYTES)
+        rest = rest[whole:] + arrived
+    write(enhancer.flush())
+    if rest:
+        logger.warning("The input ends with half a sample, which is left out.")
+
+
+def enhance_stdin(generator):
+    """Enhance standard input to standard output until either ends, or Ctrl-C.
+
+    Arguments
+    ---------
+    generator : CausalLSTMGenerator
+        In evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        As ``enhance_pcm``.
+    """
+    try:
+        enhance_pcm(generator, sys.stdin.buffer, sys.stdout.buffer)
+    except (BrokenPipeError, KeyboardInterrupt):
+        # The usual ends of a live stream.  What is left in stdout Python writes
+        # when it ends, which would fail again: let it go nowhere.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
