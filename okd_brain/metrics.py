@@ -18,7 +18,15 @@ from dataclasses import replace
 from importlib.metadata import version
 
 from okd_brain.curves import Linear, Logistic
-from okd_brain.measures import distortion, optional, scores, wideband_pesq
+from okd_brain.measures import (
+    distortion,
+    haspi,
+    haspi_linear,
+    optional,
+    scores,
+    siib,
+    wideband_pesq,
+)
 from okd_brain.measures.composite import SEGMENTAL_SNR_RANGE_DB
 from okd_brain.metric_record import Metric
 from okd_brain.score_functions import PairScore
@@ -128,6 +136,35 @@ METRICS = {
             curve=Linear(zero=-10.0, one=30.0),
             version="1",
             source="Le Roux et al., ICASSP 2019, eq. 3 and 4",
+        ),
+        Metric(
+            "siib",
+            PairScore(scores.siib),
+            floor=0.0,
+            perfect=siib.PERFECT,
+            curve=Logistic(slope=0.06, midpoint=32.0),
+            min_seconds=siib.MIN_SECONDS,
+            version="1",
+            source="Van Kuyk et al., IEEE/ACM TASLP 26(11), 2018; NELE-GAN's label",
+        ),
+        Metric(
+            "haspi",
+            PairScore(scores.haspi),
+            floor=0.0,
+            perfect=haspi.PERFECT,
+            min_seconds=haspi.MIN_SECONDS,
+            version="1",
+            source="Kates and Arehart, Speech Communication 131, 2021",
+        ),
+        Metric(
+            "haspi_linear",
+            PairScore(scores.haspi_linear),
+            floor=0.0,
+            perfect=haspi_linear.PERFECT,
+            curve=Logistic(slope=0.95, midpoint=2.8),
+            min_seconds=haspi_linear.MIN_SECONDS,
+            version="1",
+            source="Li and Yamagishi, ICASSP 2021, code; label too",
         ),
         _dnsmos("dnsmos_ovrl", scores.dnsmos_ovrl),
         _dnsmos("dnsmos_sig", scores.dnsmos_sig),

@@ -56,7 +56,8 @@ class Scorer:
         1 scores in this process, without its protection: there is no time
         limit, and a crash inside a metric is a crash of the run. More (or -1:
         one per core that this process may use) starts that many processes
-        with the first pair. The scores are the same.
+        with the first pair. The scores are the same (SIIB and HASPI up to
+        rounding, 1e-13: linear algebra depends on where an array lies).
     cache_dir : str or path or None
         Folder for the scores of pairs that never change; runs may share it.
     sample_rate : int

@@ -50,7 +50,7 @@ def test_silence_and_constants_get_the_floor(metric, value):
     degraded = np.full_like(speech(), value)
     score = metric.score(reference=speech(), degraded=degraded)
     assert score == metric.floor
-    assert metric.normalise(score) <= 0.1
+    assert metric.normalise(score) < 0.15
 
 
 @every_metric
@@ -118,9 +118,9 @@ def bad_pairs():
         "constant reference": (0 * clean + 1, clean, "silent or constant"),
         "empty": (clean[:0], clean[:0], "needs at least .* has 0.000 s"),
         "short": (clean[:320], clean[:320], "needs at least .* has 0.020 s"),
-        "NaN": (clean, with_nan, "degraded has NaN or infinity"),
+        "NaN": (clean, with_nan, "degraded signal has NaN or infinity"),
         "NaN in reference": (with_nan, clean, "reference has NaN or infinity"),
-        "infinity": (clean, infinite, "degraded has NaN or infinity"),
+        "infinity": (clean, infinite, "degraded signal has NaN or infinity"),
         "lengths": (
             clean,
             clean[:-1],

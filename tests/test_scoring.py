@@ -60,6 +60,14 @@ def test_processes_give_the_same_scores_and_failures():
     assert np.isnan(scores).sum() == 2 * len(NAMES)
 
 
+def test_processes_agree_on_intelligibility_up_to_rounding():
+    names, pairs = ["siib", "haspi_linear"], good_pairs()[:3]
+    with Scorer(names, n_jobs=2) as scorer:
+        scores = scorer.score(pairs)
+    expected = Scorer(names).score(pairs)
+    np.testing.assert_allclose(scores, expected, rtol=1e-12, atol=0)
+
+
 def test_submitted_work_gives_the_same_scores():
     degraded = noisy()
     with Scorer(NAMES, n_jobs=2) as scorer:

@@ -10,7 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from okd_brain.measures.composite import CompositeReference
+from okd_brain.measures.haspi import HASPIReference
+from okd_brain.measures.haspi_linear import HASPILinearReference
 from okd_brain.measures.optional import dnsmos
+from okd_brain.measures.siib import SIIBReference
 from okd_brain.measures.silence import is_constant
 from okd_brain.measures.wideband_pesq import wideband_pesq
 
@@ -31,6 +34,21 @@ class ReferenceHalves:
     def composite(self):
         """Half of WSS, LLR and segmental SNR (CompositeReference)."""
         return CompositeReference(self.reference)
+
+    @cached_property
+    def siib(self):
+        """Half of SIIB^Gauss (SIIBReference)."""
+        return SIIBReference(self.reference)
+
+    @cached_property
+    def haspi(self):
+        """Half of HASPI version 2 (HASPIReference)."""
+        return HASPIReference(self.reference)
+
+    @cached_property
+    def haspi_linear(self):
+        """Half of NELE-GAN's HASPI (HASPILinearReference)."""
+        return HASPILinearReference(self.reference)
 
     @property
     def nbytes(self):

@@ -57,6 +57,21 @@ def si_sdr(pair):
     return si_sdr_db(reference=pair.reference, degraded=pair.degraded)
 
 
+def siib(pair):
+    """SIIB^Gauss in bits per second, 0 to 1335.8."""
+    return pair.halves.siib.score(pair.degraded)
+
+
+def haspi(pair):
+    """HASPI version 2 for normal hearing, 0 to 1."""
+    return pair.halves.haspi.score(pair.degraded)
+
+
+def haspi_linear(pair):
+    """HASPI as NELE-GAN and MetricGAN-OKD report it, 0 to 11.467."""
+    return pair.halves.haspi_linear.score(pair.degraded)
+
+
 def dnsmos_ovrl(pair):
     """DNSMOS P.835, opinion of the overall quality."""
     return pair.dnsmos["ovrl"]
