@@ -32,7 +32,7 @@ def enhance_pcm(generator, source, sink):
         In evaluation mode.
     source : io.BufferedIOBase
         Where to read from, up to its end.
-    sink : io.BufferedIOBase
+    sink : io.BufferedIOBase or io.RawIOBase
         Where to write to, as many samples as were read.
 
     Raises
@@ -66,7 +66,9 @@ def enhance_pcm(generator, source, sink):
                 "The enhanced speech exceeds full scale and is saturated "
                 "there. Lower the level of the input."
             )
-        sink.write(saturated.numpy().astype(SAMPLE).tobytes())
+        data = saturated.numpy().astype(SAMPLE).tobytes()
+        while data:  # under python -u a pipe may take a part only
+            data = data[sink.write(data) :]
         sink.flush()
 
     arrived = rest = source.read(max(map(len, HEADERS)))

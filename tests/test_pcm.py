@@ -99,6 +99,17 @@ def test_whatever_is_final_is_written_at_once():
     assert sink.seen == [0, 0, 512, 1024, 1536, 2048, 2560]
 
 
+def test_a_sink_that_takes_a_part_gets_the_rest():
+    class Narrow(BytesIO):
+        def write(self, data):
+            return super().write(data[:100])
+
+    data = np.random.default_rng(1).integers(-9999, 9999, 3000, "<i2").tobytes()
+    sink = Narrow()
+    enhance_pcm(constant(1.0), BytesIO(data), sink)
+    assert sink.getvalue() == data
+
+
 @pytest.mark.parametrize("samples", [0, 1, 255, 512])
 def test_short_streams(samples):
     sink = Sink()
@@ -196,12 +207,15 @@ def test_interrupted(pipes, model, tmp_path):
 
 def test_as_a_process_live_and_cut_off(model):
     """A chunk comes out while the next has not gone in; then the pipe breaks."""
+    environment = dict(os.environ)
+    environment.pop("PYTHONUNBUFFERED", None)  # which would hide what is left
     process = subprocess.Popen(
         [sys.executable, "-m", "okd_brain.enhance", model, "--stream"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
+        env=environment,
     )
     killer = threading.Timer(120, process.kill)
     killer.start()
