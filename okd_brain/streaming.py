@@ -114,9 +114,9 @@ class StreamingEnhancer:
         if sample_rate != SAMPLE_RATE:
             raise ValueError(
                 f"A stream must be at {SAMPLE_RATE} Hz; got {sample_rate} Hz. "
-                "Resample it before, for instance with "
-                f"torchaudio.transforms.Resample({sample_rate}, {SAMPLE_RATE})"
-                f" or ffmpeg's -ar {SAMPLE_RATE}."
+                "Resample it before it is cut into chunks (ffmpeg: -ar "
+                f"{SAMPLE_RATE}); waves.enhance_wave takes recordings of any "
+                "rate."
             )
         if not isinstance(chunk_samples, int) or chunk_samples < 1:
             raise ValueError(
@@ -141,7 +141,7 @@ class StreamingEnhancer:
         self._received = 0  # samples
         self._returned = 0  # samples
         self._flushed = False
-        # What no frame starts after: at first the zeros before a centred frame.
+        # From where the next frame starts; the first is centred on sample 0.
         self._pending = torch.zeros(self._hop, device=self._device)
         self._memory = None
         self._overlap = None  # second half of the last frame, windowed
