@@ -198,11 +198,11 @@ class Scorer:
                 yield partial(self._complete, known, self._compute(known.item))
 
     def _item(self, reference, degraded):
-        """A pair under all metrics; shares nothing with the caller."""
-        reference, degraded = _copy(reference), _copy(degraded)
+        """A pair under all metrics; shares its signals with the caller."""
+        reference = None if reference is None else np.asarray(reference)
         return Item(
             reference,
-            degraded,
+            np.asarray(degraded),
             self.sample_rate,
             wanted=tuple(range(len(self.metrics))),
             reference_digest=digest(reference),
@@ -212,6 +212,12 @@ class Scorer:
         """Returns a function that waits for the item's wanted scores."""
         if not item.wanted:
             return partial(ItemScores, [], [])
+        # A copy is safe from the caller, and where the signal is a part of a
+        # batch it is pickled without the rest.
+        item = item._replace(
+            reference=None if item.reference is None else item.reference.copy(),
+            degraded=item.degraded.copy(),
+        )
         if self.n_jobs == 1:
             return partial(self._item_scorer, item)
         if self._pool is None or not self._pool.is_ours:
@@ -269,8 +275,3 @@ def _process_count(n_jobs):
             f" core; got {n_jobs!r}"
         )
     return n_jobs
-
-
-def _copy(signal):
-    """A copy that shares nothing with a batch; pickles as its samples alone."""
-    return None if signal is None else np.array(signal)

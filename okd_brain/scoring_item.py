@@ -49,8 +49,9 @@ def digest(signal):
     """
     if signal is None:
         return bytes(32)
-    description = f"{signal.dtype} {signal.shape}".encode()
-    return hashlib.sha256(description + signal.tobytes()).digest()
+    content = hashlib.sha256(f"{signal.dtype} {signal.shape}".encode())
+    content.update(np.ascontiguousarray(signal))
+    return content.digest()
 
 
 class ItemScores(NamedTuple):
