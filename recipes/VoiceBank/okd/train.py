@@ -29,6 +29,7 @@ from okd_brain.data import make_dataset
 from okd_brain.finish import export_trained, report_on
 from okd_brain.mini_corpus import build_mini_corpus
 from okd_brain.networks import build_modules
+from okd_brain.pretrained import start_from_pretrained
 
 logger = get_logger(__name__)
 SCHEDULES = Path(__file__).resolve().parent / "hparams" / "schedules"
@@ -79,8 +80,10 @@ def build(argv):
         split: make_dataset(manifest, corpus.data_root)
         for split, manifest in corpus.manifests.items()
     }
+    modules = build_modules(hparams)
+    start_from_pretrained(modules, hparams)
     brain = OKDBrain(
-        modules=build_modules(hparams),
+        modules=modules,
         hparams=hparams,
         run_opts=experiment.run_opts,
         checkpointer=hparams["checkpointer"],

@@ -1,0 +1,140 @@
+"""Warm starts: the ``pretrained`` of an experiment.
+
+.. code-block:: yaml
+
+    pretrained: speechbrain/metricgan-plus-voicebank # all generators
+    pretrained:
+        pesq: results/first/1/export/pesq
+        generators: results/first/1/export/csig # those not named
+        discriminator: results/first/1/export/discriminator
+
+A generator's source is what ``export.load_generator`` takes: an export folder,
+a folder of SpeechBrain's MetricGAN+, or the id of a hub model.  Only weights
+are taken; optimizers start afresh.  A run that goes on from its own checkpoint
+does not read ``pretrained`` again.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from speechbrain.utils.logger import get_logger
+
+from okd_brain.export import load_discriminator, load_generator
+from okd_brain.metrics import parse_targets
+from okd_brain.networks import discriminator_heads
+from okd_brain.weights import fill
+
+logger = get_logger(__name__)
+
+ALL_GENERATORS = "generators"
+DISCRIMINATOR = "discriminator"
+
+
+def start_from_pretrained(modules, hparams):
+    """Give networks of an experiment the weights that it names.
+
+    Arguments
+    ---------
+    modules : dict
+        From ``networks.build_modules``; changed in place.
+    hparams : dict
+        With ``pretrained``, ``targets``, ``discriminator`` and
+        ``checkpointer``.
+
+    Returns
+    -------
+    list of str
+        Names of the modules that got weights; none if the run goes on from a
+        checkpoint of its own.
+
+    Raises
+    ------
+    ValueError
+        If ``pretrained`` names what the experiment does not have (close matches
+        are offered), if a source is none, if weights do not fit in every name
+        and shape, or if a head of the discriminator has no counterpart.
+    """
+    if hparams["pretrained"] is None:
+        return []
+    own = hparams["checkpointer"].find_checkpoint()
+    if own is not None:
+        logger.info("%s exists: pretrained is not read.", own.path)
+        return []
+    targets = [target.name for target in parse_targets(hparams["targets"])]
+    started = []
+    for name, source in _sources(hparams["pretrained"], targets).items():
+        try:
+            if name == DISCRIMINATOR:
+                heads = discriminator_heads(
+                    hparams["targets"], hparams["discriminator"]
+                )
+                _start_discriminators(modules, heads, source)
+                started += heads
+            else:
+                weights = load_generator(source).state_dict()
+                fill(modules[f"g_{name}"], weights, source)
+                started.append(f"g_{name}")
+        except ValueError as error:
+            raise ValueError(f"pretrained {name}: {error}") from error
+        logger.info("%s starts from %s.", name, source)
+    return started
+
+
+def _sources(pretrained, targets):
+    """Return the source of each target, and of "discriminator", where named."""
+    if isinstance(pretrained, str):
+        pretrained = {ALL_GENERATORS: pretrained}
+    if not isinstance(pretrained, Mapping):
+        raise ValueError(
+            f"pretrained is {pretrained!r}, but it must be one source for all "
+            "generators, or sources by the names of targets."
+        )
+    known = [*targets, ALL_GENERATORS, DISCRIMINATOR]
+    for name, source in pretrained.items():
+        if name not in known:
+            close = get_close_matches(str(name), known)
+            hint = f"did you mean {' or '.join(close)}? " if close else ""
+            raise ValueError(
+                f"pretrained names {name!r}, which this experiment does not "
+                f"have; {hint}Known: {', '.join(known)}."
+            )
+        if not isinstance(source, str):
+            raise ValueError(
+                f"pretrained {name} is {source!r}, but it must be a folder or "
+                "the id of a hub model."
+            )
+    pretrained = dict(pretrained)
+    common = pretrained.pop(ALL_GENERATORS, None)
+    everywhere = dict.fromkeys(targets, common) if common is not None else {}
+    return {**everywhere, **pretrained}
+
+
+def _start_discriminators(modules, heads, source):
+    """Find the network of the same heads for each, and copy it.
+
+    Some heads of a network are not enough: its last layer is normalised as a
+    whole (spectral norm), so that a part of it gives other scores.
+    """
+    available = {}
+    for network, names in load_discriminator(source):
+        keys = [frozenset(name.split("+")) for name in names]
+        available[frozenset(keys)] = (network, keys)
+    for module_name, own in heads.items():
+        keys = [frozenset(m.name for m in head.metrics) for head in own]
+        if frozenset(keys) not in available:
+            listed = "; ".join(
+                " and ".join(sorted("+".join(sorted(key)) for key in networks))
+                for networks in available
+            )
+            raise ValueError(
+                f"{source} has no network of just the heads "
+                f"{' and '.join(head.name for head in own)}; its networks "
+                f"have: {listed}."
+            )
+        network, order = available[frozenset(keys)]
+        rows = [order.index(key) for key in keys]
+        weights = network.state_dict()
+        for part in ("weight_orig", "weight_u", "bias"):
+            key = f"linears.{len(network.linears) - 1}.{part}"
+            weights[key] = weights[key][rows]
+        fill(modules[module_name], weights, source)
