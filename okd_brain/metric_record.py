@@ -25,8 +25,8 @@ class Metric:
     score : callable
         ``score(*, reference, degraded, sample_rate) -> float``, on 1-D
         floating-point arrays that it must not modify. As an attribute of the
-        record it is that function behind the failure policy: see ``score``
-        below.
+        record it is that function behind ``okd_brain.failure_policy``, with
+        ``sample_rate=16000`` as default.
     floor : float
         The worst raw score, given to a silent or constant degraded signal.
     perfect : float or None

@@ -235,3 +235,12 @@ def test_a_run_that_ends_early_waits_for_nobody():
     for pid in map(int, done.stdout.split()):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_workers_do_not_load_torch():
+    script = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        "import okd_brain.metrics, okd_brain.scoring_worker\n"
+        "assert not {'torch', 'speechbrain'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
