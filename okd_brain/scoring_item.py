@@ -1,7 +1,7 @@
 """One item of scoring: a pair of signals under all metrics asked for.
 
 This is what runs in the worker processes, so that nothing here imports torch
-or SpeechBrain: a worker starts in a second and takes 100 MB.
+or SpeechBrain: a worker starts in a second and takes 120 MB.
 """
 
 import hashlib

@@ -39,6 +39,12 @@ def quarter(*, reference, degraded, sample_rate):
     return 0.25
 
 
+def naps(*, reference, degraded, sample_rate):
+    """Takes its time without keeping a core busy."""
+    time.sleep(0.5)
+    return 0.5
+
+
 def process_id(*, reference, degraded, sample_rate):
     """Says where it runs."""
     return os.getpid()

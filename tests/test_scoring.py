@@ -1,15 +1,24 @@
 """The Scorer: same scores however they are made, and nothing stops it."""
 
 import os
+import pickle
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from scoring_signals import hangs, kills_itself, noisy, process_id, speech
+from scoring_signals import (
+    hangs,
+    kills_itself,
+    naps,
+    noisy,
+    process_id,
+    speech,
+)
 
 from okd_brain.metrics import METRICS, Metric
 from okd_brain.scoring import Failure, Scorer
@@ -80,6 +89,36 @@ def test_submitted_work_gives_the_same_scores():
     np.testing.assert_array_equal(
         late, Scorer(NAMES).score([(speech(), noisy())])
     )
+
+
+def test_work_goes_on_while_the_caller_does_something_else():
+    with Scorer([Metric("nap", naps)], n_jobs=2) as scorer:
+        scorer.score(good_pairs()[:2])  # starts the processes
+        start = time.perf_counter()
+        scoring = scorer.submit(good_pairs()[:4])
+        assert time.perf_counter() - start < 0.25
+        time.sleep(1.5)  # training
+        start = time.perf_counter()
+        assert (scorer.result(scoring) == 0.5).all()
+        assert time.perf_counter() - start < 0.25
+
+
+@pytest.mark.parametrize("kind", [np.ascontiguousarray, torch.from_numpy])
+def test_a_part_of_a_batch_is_sent_without_the_rest(monkeypatch, kind):
+    sent = []
+    monkeypatch.setattr(
+        "okd_brain.scoring.ScoringPool",
+        lambda *options: SimpleNamespace(
+            submit=lambda item: sent.append(item) or SimpleNamespace(result=0),
+            is_ours=True,
+            close=lambda: None,
+        ),
+    )
+    batch = kind(np.ones((64, 16000), np.float32))
+    with Scorer(["si_sdr"], n_jobs=2) as scorer:
+        scorer.submit([(batch[3], batch[4]), (batch[:, 3], batch[:, 4])])
+    for item, samples in zip(sent, (16000, 64), strict=True):
+        assert len(pickle.dumps(item)) < 2 * 4 * samples + 1000
 
 
 def test_a_killed_worker_is_replaced_and_costs_its_item_only():
