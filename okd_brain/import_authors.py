@@ -43,7 +43,7 @@ outputs stand for, so that --heads must: the metrics of that run's target_metric
 in their order. The running statistics of its batch normalisation are left out:
 the authors' code never scores with them.
 
-exit status: 0, or 2 if nothing was written, with the reason.
+exit status: 0, or 2 with the reason.
 """
 
 
@@ -241,7 +241,7 @@ def main(argv=None):
     )
     try:
         convert(arguments)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
     return 0
 

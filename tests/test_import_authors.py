@@ -282,6 +282,13 @@ def test_what_is_no_checkpoint(tmp_path, capsys):
         assert not (tmp_path / "out").exists()
 
 
+def test_no_place_to_write_to(tmp_path, capsys):
+    save_as_theirs(tmp_path / "a.pth", causal=True)
+    output = tmp_path / "a.pth" / "pesq"  # below a file
+    said = complaint(capsys, tmp_path / "a.pth", "-o", output)
+    assert f"'{tmp_path / 'a.pth'}'" in said
+
+
 def test_heads_must_fit_the_discriminator(tmp_path, capsys):
     save_as_theirs(tmp_path / "a.pth", causal=True)
     command = [tmp_path / "a.pth", "-o", tmp_path / "out"]
