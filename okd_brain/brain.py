@@ -119,12 +119,8 @@ class OKDBrain(EvaluatingBrain):
     def _anneal(self, epoch):
         """Apply the learning-rate schedules, which count OKD epochs from 1."""
         for name, optimizer in self.optimizers_dict.items():
-            schedule = (
-                self.hparams.generator_schedule
-                if name.startswith("g_")
-                else self.hparams.discriminator_schedule
-            )
-            if schedule and epoch > 0 and not name.startswith("warmup_"):
+            schedule = self._schedule_of(name)
+            if schedule is not None and epoch > 0:
                 update_learning_rate(optimizer, schedule(epoch)[1])
 
     def end_epoch(self, epoch, scores):
@@ -166,6 +162,7 @@ class OKDBrain(EvaluatingBrain):
     def on_fit_start(self):
         """Compile, wrap, recover; refuse to go on with half a replay."""
         super().on_fit_start()
+        self._set_learning_rates()
         missing = self.replay.missing()
         if missing:
             raise ValueError(
@@ -174,6 +171,23 @@ class OKDBrain(EvaluatingBrain):
                 f"not hold, {missing[0]} first. Restore them, or train in a "
                 "new output_folder."
             )
+
+    def _set_learning_rates(self):
+        """Let the experiment decide, where no schedule does: a checkpoint brings
+        the learning rate it was saved with, whatever the YAML says now."""
+        for name, optimizer in self.optimizers_dict.items():
+            wanted = optimizer.defaults["lr"]
+            found = optimizer.param_groups[0]["lr"]
+            if found != wanted and self._schedule_of(name) is None:
+                logger.info("%s: learning rate %g -> %g", name, found, wanted)
+                optimizer.param_groups[0]["lr"] = wanted
+
+    def _schedule_of(self, optimizer_name):
+        if optimizer_name.startswith("warmup_"):
+            return None
+        if optimizer_name.startswith("g_"):
+            return self.hparams.generator_schedule
+        return self.hparams.discriminator_schedule
 
     def fit_batch(self, phased_batch):
         """Make the updates of one batch: K generator steps, or D's.

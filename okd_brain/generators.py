@@ -103,6 +103,40 @@ class CausalLSTMGenerator(torch.nn.Module):
     def forward(self, x, lengths=None):
         """Estimate the mask; arguments and result as ``BLSTMGenerator``."""
         out, _ = self.lstm(x, lengths=lengths)
+        return self._mask(out)
+
+    def step(self, x, memory=None):
+        """Estimate the mask of further frames of a stream.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            [batch, frames, 257], noisy log1p magnitude of the next frames.
+        memory : (torch.Tensor, torch.Tensor), optional
+            What the LSTM remembers of the frames so far: hidden and cell state,
+            each [2, batch, 200]; none at the start (as good as zeros).
+
+        Returns
+        -------
+        mask : torch.Tensor
+            [batch, frames, 257], in [0.05, 1.2].
+        memory : (torch.Tensor, torch.Tensor)
+            For the next call.
+
+        Example
+        -------
+        >>> generator = CausalLSTMGenerator().eval()
+        >>> noisy = torch.rand(1, 7, 257)
+        >>> first, memory = generator.step(noisy[:, :3])
+        >>> second, memory = generator.step(noisy[:, 3:], memory)
+        >>> mask = torch.cat([first, second], dim=1)
+        >>> torch.allclose(mask, generator(noisy), atol=1e-6)
+        True
+        """
+        out, memory = self.lstm(x, hx=memory)
+        return self._mask(out), memory
+
+    def _mask(self, out):
         out = self.activation(self.linear1(out))
         out = self.Learnable_sigmoid(self.linear2(out))
         return out.clamp(min=MASK_FLOOR)

@@ -15,7 +15,6 @@ import torch
 
 from okd_brain.generators import CausalLSTMGenerator
 from okd_brain.signals import N_BINS, N_FFT, SAMPLE_RATE
-from okd_brain.streaming import causal_step
 
 PACKAGES = ("onnx", "onnxscript")  # what torch's exporter works with
 INPUTS = ("noisy", "hidden", "cell")
@@ -30,8 +29,8 @@ class _Step(torch.nn.Module):
         self.generator = generator
 
     def forward(self, noisy, hidden, cell):
-        mask, (hidden, cell) = causal_step(
-            self.generator, noisy[:, None], (hidden, cell)
+        mask, (hidden, cell) = self.generator.step(
+            noisy[:, None], (hidden, cell)
         )
         return mask[:, 0], hidden, cell
 

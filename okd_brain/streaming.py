@@ -17,48 +17,12 @@ import torch
 from speechbrain.processing.features import spectral_magnitude
 
 from okd_brain.generators import CausalLSTMGenerator
-from okd_brain.signals import MASK_FLOOR, N_FFT, SAMPLE_RATE, SpectralAnalysis
+from okd_brain.signals import N_FFT, SAMPLE_RATE, SpectralAnalysis
 
 MAX_DELAY_MS = 1000 * (N_FFT - 1) / SAMPLE_RATE
 
 # Beyond it, 300 dB above full scale, float32 cannot hold a power spectrum.
 PEAK_LIMIT = 1e15
-
-
-def causal_step(generator, noisy, memory=None):
-    """Estimate the mask of further frames of a stream.
-
-    Arguments
-    ---------
-    generator : CausalLSTMGenerator
-        The network.
-    noisy : torch.Tensor
-        [batch, frames, 257], noisy log1p magnitude of the frames that follow.
-    memory : (torch.Tensor, torch.Tensor), optional
-        What the LSTM remembers of the frames so far: hidden and cell state,
-        each [2, batch, 200]; none at the start of a stream (as good as zeros).
-
-    Returns
-    -------
-    mask : torch.Tensor
-        [batch, frames, 257], in [0.05, 1.2].
-    memory : (torch.Tensor, torch.Tensor)
-        For the next call.
-
-    Example
-    -------
-    >>> generator = CausalLSTMGenerator().eval()
-    >>> noisy = torch.rand(1, 7, 257)
-    >>> first, memory = causal_step(generator, noisy[:, :3])
-    >>> second, memory = causal_step(generator, noisy[:, 3:], memory)
-    >>> mask = torch.cat([first, second], dim=1)
-    >>> torch.allclose(mask, generator(noisy), atol=1e-6)
-    True
-    """
-    out, memory = generator.lstm(noisy, hx=memory)
-    out = generator.activation(generator.linear1(out))
-    out = generator.Learnable_sigmoid(generator.linear2(out))
-    return out.clamp(min=MASK_FLOOR), memory
 
 
 class StreamingEnhancer:
@@ -246,9 +210,7 @@ class StreamingEnhancer:
         self._pending = self._pending[len(spectrum) * self._hop :]
         magnitude = spectral_magnitude(torch.view_as_real(spectrum), power=0.5)
         noisy = torch.log1p(magnitude)
-        mask, self._memory = causal_step(
-            self.generator, noisy[None], self._memory
-        )
+        mask, self._memory = self.generator.step(noisy[None], self._memory)
         enhanced = torch.expm1(mask[0] * noisy)
         frames = torch.fft.irfft(torch.polar(enhanced, spectrum.angle()))
         firsts, seconds = (self._window * frames).split(self._hop, dim=1)

@@ -47,7 +47,17 @@ mine = {
 for name, value in mine.items():
     values = gather(value)
     assert values[0] == values[1], f"the processes differ in {name}"
-assert [record.epoch for record in brain.replay.past] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+assert [record.epoch for record in brain.replay.past] == [
+    1,
+    1,
+    1,
+    2,
+    2,
+    2,
+    3,
+    3,
+    3,
+]
 assert sorted(scores["si_sdr"]) == ["u5", "u6", "u7"]
 # 3 utterances over 2 processes: 2 steps each; 20 % of 3 and of 6 are 0 and 1
 assert brain.steps["g_si_sdr"] == 2 * 2

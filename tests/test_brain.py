@@ -458,6 +458,15 @@ def test_schedules_and_crops_are_applied(tmp_path, train_set, valid_set):
     assert len(starts) > 1
 
 
+def test_a_changed_learning_rate_is_honoured(tmp_path, train_set, valid_set):
+    """A checkpoint's optimizer state would bring the old one back."""
+    for rate in (5e-4, 1e-4):
+        brain = make_brain(tmp_path, f"--generator_lr={rate}")
+        fit(brain, train_set, valid_set)
+        groups = brain.optimizers_dict["g_si_sdr"].param_groups
+        assert groups[0]["lr"] == rate
+
+
 def test_a_limited_history_deletes_what_nothing_names(
     tmp_path, train_set, valid_set
 ):

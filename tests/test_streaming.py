@@ -6,7 +6,7 @@ import torch
 from streams import constant, offline, remembering, speech
 
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
-from okd_brain.streaming import StreamingEnhancer, causal_step
+from okd_brain.streaming import StreamingEnhancer
 
 TOLERANCE = 1e-5
 DELAY = 511
@@ -107,7 +107,7 @@ def test_step_is_the_generator_frame_by_frame(generator):
     memory, masks = None, []
     with torch.no_grad():
         for frame in noisy.split(1, dim=1):
-            mask, memory = causal_step(generator, frame, memory)
+            mask, memory = generator.step(frame, memory)
             masks.append(mask)
         expected = generator(noisy)
     assert torch.allclose(torch.cat(masks, dim=1), expected, atol=1e-6)
