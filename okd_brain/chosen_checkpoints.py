@@ -1,0 +1,161 @@
+"""Trained generators in the checkpoints that an experiment has left."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import ruamel.yaml
+import yaml
+from speechbrain.utils.checkpoints import METAFNAME, Checkpointer
+
+from okd_brain.checkpoints import Selection
+from okd_brain.export_texts import GENERATORS
+from okd_brain.weights import fill, load_weights
+
+ORIGIN_KEYS = ("epoch", "phase", "steps", "checkpoint")  # as checkpoints has it
+STAGE = "okd"  # what a supervised warm-up reached is not MetricGAN-OKD's merit
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A generator in a checkpoint.
+
+    Arguments
+    ---------
+    weights : Path
+        Its file.
+    origin : dict
+        The name of the checkpoint and, as far as it says so, "epoch", "phase"
+        and "steps".
+    """
+
+    weights: Path
+    origin: Mapping
+
+
+def choose_checkpoints(folder):
+    """Find the generators of a checkpoint, or the best of an experiment.
+
+    Arguments
+    ---------
+    folder : Path
+        A checkpoint; or the output folder of an experiment, or its ``save``.
+
+    Returns
+    -------
+    dict
+        Target -> Chosen, sorted. Those of an experiment are chosen as in
+        training, by the validation of each target in its metric's direction.
+        Empty if the folder has no checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If checkpoints, or the hyperparams.yaml of an experiment, cannot be
+        read, or none was validated after the warm-up.
+    """
+    networks = sorted(folder.glob("g_*.ckpt"))
+    if networks:
+        folder = folder.resolve()  # "." has no name
+        checkpoints = {found.path: found for found in _read(folder.parent)}
+        origin = _origin(folder, checkpoints.get(folder))
+        return {
+            path.stem.removeprefix("g_"): Chosen(path, origin)
+            for path in networks
+        }
+    for save, experiment in (
+        (folder / "save", folder),
+        (folder, folder / ".."),
+    ):
+        if any(save.glob(f"CKPT+*/{METAFNAME}")):
+            return _best(
+                save, _lower_is_better(experiment / "hyperparams.yaml")
+            )
+    return {}
+
+
+def read_generator(path):
+    """Load a generator from a checkpoint; only weights are read.
+
+    Arguments
+    ---------
+    path : Path
+        The file ``g_<target>.ckpt``.
+
+    Returns
+    -------
+    BLSTMGenerator or CausalLSTMGenerator
+        On the CPU, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not those of one of the two classes.
+    """
+    weights = load_weights(path)
+    for prefix, kind in GENERATORS.items():
+        if any(key.startswith(prefix) for key in weights):
+            return fill(kind(), weights, path).eval()
+    raise ValueError(
+        f"{path} is of a generator that okd_brain does not know: enhance with "
+        "it yourself, and name the folder of the files"
+    )
+
+
+def _read(save):
+    """Return the checkpoints in a folder."""
+    try:
+        return Checkpointer(save).list_checkpoints()
+    except yaml.YAMLError as error:
+        raise ValueError(f"{save} has a damaged checkpoint: {error}") from error
+
+
+def _origin(path, checkpoint):
+    meta = checkpoint.meta if checkpoint else {}
+    known = {key: meta[key] for key in ORIGIN_KEYS if key in meta}
+    return {**known, "checkpoint": path.name}
+
+
+def _best(save, lower_is_better):
+    prefix = Selection.key(STAGE, "")
+    keys = {key for found in _read(save) for key in found.meta}
+    keys = sorted(key for key in keys if key.startswith(prefix))
+    if not keys:
+        raise ValueError(
+            f"{save} has no checkpoint that was validated after the warm-up; "
+            "name a checkpoint in it to evaluate that"
+        )
+    best = {}
+    for key in keys:
+        target = key.removeprefix(prefix)
+        metric = re.sub(r"_\d+$", "", target)  # equal targets are numbered
+        order = "min_key" if metric in lower_is_better else "max_key"
+        found = Checkpointer(save).find_checkpoint(**{order: key})
+        weights = found.path / f"g_{target}.ckpt"
+        best[target] = Chosen(weights, _origin(found.path, found))
+    return best
+
+
+def _lower_is_better(hyperparams):
+    """Return names of metrics that an experiment says are better when lower.
+
+    The text is read, and nothing is made of what it names. The metrics of
+    okd_brain itself are all better when higher.
+    """
+    if not hyperparams.is_file():
+        return set()
+    try:
+        nodes = [ruamel.yaml.YAML().load(hyperparams)]
+    except ruamel.yaml.error.YAMLError as error:
+        raise ValueError(f"{hyperparams} is damaged: {error}") from error
+    names = set()
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, Mapping):
+            if node.get("higher_is_better") is False:
+                names.add(node.get("name"))
+            nodes.extend(node.values())
+        elif isinstance(node, list):
+            nodes.extend(node)
+    return names

@@ -1,0 +1,203 @@
+"""Several systems on the same noisy speech: ``evaluate.py`` of the recipes.
+
+    evaluate.py results/1 other/enhanced=theirs --clean clean/ --noisy noisy/
+
+``evaluate.py --help`` (equally ``python -m okd_brain.evaluate --help``) says
+what it reads, computes and writes.
+"""
+
+import argparse
+import logging
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from speechbrain.utils.logger import get_logger
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from okd_brain import report
+from okd_brain.comparison import compare, corpus_name
+from okd_brain.conditions import (
+    break_down,
+    find_conditions,
+    read_conditions,
+    tables,
+)
+from okd_brain.manifests import write_json
+from okd_brain.metrics import METRICS, resolve_metrics
+from okd_brain.paired_folders import check_headers, pair_folders
+from okd_brain.scoring import Scorer
+from okd_brain.systems import FolderSystem, GeneratorSystem, find_systems
+from okd_brain.tasks import SpeechEnhancement
+
+logger = get_logger("okd_brain.evaluate")  # also when run with python -m
+
+# `report_metrics` of the recipe.
+DEFAULT_METRICS = "pesq csig cbak covl segsnr stoi estoi si_sdr".split()
+SPLIT = "test"
+
+DESCRIPTION = """\
+Score several systems on the same utterances, beside the noisy speech itself.
+
+MODEL is
+  an export folder, or a folder or hub id of SpeechBrain's MetricGAN+;
+  a checkpoint, a folder save/CKPT+... of an experiment: all its generators;
+  the output folder of an experiment: the best checkpoint of each generator;
+  a folder of files that any other system has enhanced.
+MODEL=NAME names the row; of several generators, NAME/target. Otherwise it is
+called as the folder, or as the target of the generator.
+
+The folders DIR, and those of enhanced files, hold the same utterances, matched
+by name (sub-folders count, suffixes do not), each of one sample rate and length
+up to 16 ms. Other rates than 16 kHz are converted.
+
+There are tables by SNR, noise and speaker if a log of VoiceBank-DEMAND (lines
+'p232_001 bus 17.5') lies beside the noisy folder as log_*.txt, or --log names
+one, or a manifest (.json).
+
+With -o, FOLDER receives results.json (means), scores_test.csv (utterances) and
+breakdown.json (means by condition).
+"""
+
+EPILOG = """\
+exit status: 0 all scored; 1 some not (each with a message); 2 nothing was done,
+as the command is wrong: no such model or metric, a file without partner, rates
+or lengths that differ, two rows of one name.
+"""
+
+
+def main(argv=None):
+    """Run ``evaluate.py``.
+
+    Arguments
+    ---------
+    argv : list of str, optional
+        Command line without the program's name; that of the process if None.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if everything is scored, 1 if something is not. A wrong
+        command exits with 2 before anything is enhanced or scored.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    try:
+        metrics = resolve_metrics(arguments.metrics)
+        Scorer(metrics, arguments.n_jobs)
+        noisy = pair_folders(arguments.clean, arguments.noisy)
+        check_headers(noisy.values())
+        if arguments.log is None:
+            conditions = find_conditions(arguments.noisy, list(noisy))
+        else:
+            conditions = read_conditions(arguments.log, list(noisy))
+        systems = _systems(arguments, noisy)
+        if arguments.output is not None:
+            arguments.output.mkdir(parents=True, exist_ok=True)
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        parser.error(str(error))
+
+    with logging_redirect_tqdm():
+        scores, failures = compare(systems, noisy, metrics, arguments.n_jobs)
+    _log_failures(failures)
+    sys.stdout.write(_report(arguments, systems, scores, conditions) + "\n")
+    return 1 if any(failures.values()) else 0
+
+
+def _systems(arguments, noisy):
+    """Return all systems of a command line, the noisy speech first."""
+    unprocessed = SpeechEnhancement.unprocessed
+    systems = find_systems(arguments.models, arguments.clean)
+    for system in systems:
+        if system.name == unprocessed:
+            raise ValueError(
+                f"'{unprocessed}' is the row of the noisy speech itself: name "
+                f"{system.origin['source']} otherwise, MODEL=NAME"
+            )
+        if isinstance(system, GeneratorSystem):
+            system.generator.to(arguments.device)
+    return [FolderSystem(unprocessed, noisy, {}), *systems]
+
+
+def _report(arguments, systems, scores, conditions):
+    """Write the files, if wanted, and return the tables."""
+    with ExitStack() as stack:
+        folder = arguments.output
+        if folder is None:  # `write_results` makes the means, and writes them
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+        results = report.write_results(
+            folder,
+            corpus=corpus_name(arguments.noisy),
+            split=SPLIT,
+            scores=scores,
+            origins={s.name: dict(s.origin) for s in systems if s.origin},
+        )
+        text = report.table(results)
+        breakdown = break_down(scores, conditions) if conditions else {}
+        write_json(Path(folder) / "breakdown.json", breakdown)
+    return f"{text}\n\n{tables(breakdown)}" if breakdown else text
+
+
+def _log_failures(failures):
+    """Say each reason once: that of a clean file is the same for all."""
+    reasons = {}
+    for system, found in failures.items():
+        for failure in found:
+            reason = f"{failure.utterance}: {failure.reason}"
+            reasons.setdefault(reason, {})[system] = None
+    for reason, systems in reasons.items():
+        logger.error("%s (%s)", reason, ", ".join(systems))
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="evaluate.py",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("models", metavar="MODEL[=NAME]", nargs="+")
+    parser.add_argument(
+        "--clean", metavar="DIR", required=True, help="clean speech"
+    )
+    parser.add_argument(
+        "--noisy", metavar="DIR", required=True, help="what models enhance"
+    )
+    parser.add_argument(
+        "--metrics",
+        metavar="METRIC",
+        nargs="+",
+        default=DEFAULT_METRICS,
+        help=f"of {', '.join(METRICS)} (default: {' '.join(DEFAULT_METRICS)})",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", type=Path, help="for the scores"
+    )
+    parser.add_argument(
+        "--log",
+        metavar="FILE",
+        help="SNR, noise and speaker of the utterances (default: log_*.txt "
+        "beside the noisy folder, if it knows them)",
+    )
+    gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    parser.add_argument(
+        "--device",
+        choices=["cpu", *gpus],
+        default=gpus[0] if gpus else "cpu",
+        help="where models enhance (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--n_jobs",
+        metavar="N",
+        type=int,
+        default=-1,
+        help="processes that score (default: one per core)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
