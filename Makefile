@@ -18,7 +18,7 @@ demo: setup ## train on the bundled mini corpus, test, export
 	cd $(RECIPE) && $(CURDIR)/$(BIN)/python train.py hparams/okd_pesq_csig.yaml
 
 test: setup ## all tests, on this machine alone
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	$(BIN)/python -m pytest
 
 lint: setup ## style and format
 	$(BIN)/ruff check .

@@ -8,8 +8,6 @@ An epoch is a sequence of whole passes over its utterances: the generators
 
 import speechbrain as sb
 import torch
-from speechbrain.nnet.schedulers import update_learning_rate
-from speechbrain.utils.logger import get_logger
 
 from okd_brain.current_set import CurrentSetMaker
 from okd_brain.evaluation import EvaluatingBrain
@@ -17,11 +15,15 @@ from okd_brain.excerpts import ExcerptReader
 from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers, mse
 from okd_brain.networks import discriminator_heads, without_ddp, world_size
+from okd_brain.optimizers import (
+    anneal,
+    follow_experiment,
+    make_optimizers,
+    of_phase,
+)
 from okd_brain.phases import PhasedLoader
 from okd_brain.replay import Replay
 from okd_brain.running_means import RunningMeans
-
-logger = get_logger(__name__)
 
 
 class OKDBrain(EvaluatingBrain):
@@ -113,15 +115,10 @@ class OKDBrain(EvaluatingBrain):
             super().on_stage_end(stage, stage_loss, epoch)
             return
         self.replay.add_current()
-        self._anneal(epoch - self.curriculum.preparation)
+        since = epoch - self.curriculum.preparation
+        if since > 0:
+            anneal(self.optimizers_dict, self.hparams, since)
         self.train_stats = {"loss": stage_loss, **self.train_means.summary()}
-
-    def _anneal(self, epoch):
-        """Apply the learning-rate schedules, which count OKD epochs from 1."""
-        for name, optimizer in self.optimizers_dict.items():
-            schedule = self._schedule_of(name)
-            if schedule is not None and epoch > 0:
-                update_learning_rate(optimizer, schedule(epoch)[1])
 
     def end_epoch(self, epoch, scores):
         """Save the epoch, then delete the waves that nothing names any more."""
@@ -133,36 +130,19 @@ class OKDBrain(EvaluatingBrain):
     # Updates ------------------------------------------------------------------
 
     def init_optimizers(self):
-        """Give every network its own optimizer, warm-up one of its own too."""
-        hparams = self.hparams
-        self.optimizers_dict = {}
-        for name, module in self.modules.items():
-            factory = (
-                hparams.generator_opt_class
-                if name.startswith("g_")
-                else hparams.discriminator_opt_class
-            )
-            self.optimizers_dict[name] = factory(module.parameters())
-            if name.startswith("g_") and self.curriculum.warmup_epochs:
-                self.optimizers_dict[f"warmup_{name}"] = (
-                    hparams.warmup_opt_class(module.parameters())
-                )
+        """Give every network its own optimizer."""
+        self.optimizers_dict = make_optimizers(self.modules, self.hparams)
         for name, optimizer in self.optimizers_dict.items():
             self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
 
     def freeze_optimizers(self, optimizers):
         """Return the optimizers that the present phase steps."""
-        prefix = {"warmup": "warmup_g_", "generator": "g_"}.get(self.phase, "d")
-        return {
-            name: optimizer
-            for name, optimizer in optimizers.items()
-            if name.startswith(prefix)
-        }
+        return of_phase(optimizers, self.phase) if self.phase else optimizers
 
     def on_fit_start(self):
         """Compile, wrap, recover; refuse to go on with half a replay."""
         super().on_fit_start()
-        self._set_learning_rates()
+        follow_experiment(self.optimizers_dict, self.hparams)
         missing = self.replay.missing()
         if missing:
             raise ValueError(
@@ -171,23 +151,6 @@ class OKDBrain(EvaluatingBrain):
                 f"not hold, {missing[0]} first. Restore them, or train in a "
                 "new output_folder."
             )
-
-    def _set_learning_rates(self):
-        """Let the experiment decide, where no schedule does: a checkpoint brings
-        the learning rate it was saved with, whatever the YAML says now."""
-        for name, optimizer in self.optimizers_dict.items():
-            wanted = optimizer.defaults["lr"]
-            found = optimizer.param_groups[0]["lr"]
-            if found != wanted and self._schedule_of(name) is None:
-                logger.info("%s: learning rate %g -> %g", name, found, wanted)
-                optimizer.param_groups[0]["lr"] = wanted
-
-    def _schedule_of(self, optimizer_name):
-        if optimizer_name.startswith("warmup_"):
-            return None
-        if optimizer_name.startswith("g_"):
-            return self.hparams.generator_schedule
-        return self.hparams.discriminator_schedule
 
     def fit_batch(self, phased_batch):
         """Make the updates of one batch: K generator steps, or D's.

@@ -10,8 +10,6 @@ import yaml
 from speechbrain.utils.checkpoints import METAFNAME, Checkpointer
 
 from okd_brain.checkpoints import Selection
-from okd_brain.export_texts import GENERATORS
-from okd_brain.weights import fill, load_weights
 
 ORIGIN_KEYS = ("epoch", "phase", "steps", "checkpoint")  # as checkpoints has it
 STAGE = "okd"  # what a supervised warm-up reached is not MetricGAN-OKD's merit
@@ -73,34 +71,6 @@ def choose_checkpoints(folder):
                 save, _lower_is_better(experiment / "hyperparams.yaml")
             )
     return {}
-
-
-def read_generator(path):
-    """Load a generator from a checkpoint; only weights are read.
-
-    Arguments
-    ---------
-    path : Path
-        The file ``g_<target>.ckpt``.
-
-    Returns
-    -------
-    BLSTMGenerator or CausalLSTMGenerator
-        On the CPU, in evaluation mode.
-
-    Raises
-    ------
-    ValueError
-        If the weights are not those of one of the two classes.
-    """
-    weights = load_weights(path)
-    for prefix, kind in GENERATORS.items():
-        if any(key.startswith(prefix) for key in weights):
-            return fill(kind(), weights, path).eval()
-    raise ValueError(
-        f"{path} is of a generator that okd_brain does not know: enhance with "
-        "it yourself, and name the folder of the files"
-    )
 
 
 def _read(save):

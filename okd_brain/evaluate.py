@@ -9,8 +9,6 @@ what it reads, computes and writes.
 import argparse
 import logging
 import sys
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -124,20 +122,17 @@ def _systems(arguments, noisy):
 
 def _report(arguments, systems, scores, conditions):
     """Write the files, if wanted, and return the tables."""
-    with ExitStack() as stack:
-        folder = arguments.output
-        if folder is None:  # `write_results` makes the means, and writes them
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-        results = report.write_results(
-            folder,
-            corpus=corpus_name(arguments.noisy),
-            split=SPLIT,
-            scores=scores,
-            origins={s.name: dict(s.origin) for s in systems if s.origin},
-        )
-        text = report.table(results)
-        breakdown = break_down(scores, conditions) if conditions else {}
-        write_json(Path(folder) / "breakdown.json", breakdown)
+    results = report.make_results(
+        corpus=corpus_name(arguments.noisy),
+        split=SPLIT,
+        scores=scores,
+        origins={s.name: dict(s.origin) for s in systems if s.origin},
+    )
+    breakdown = break_down(scores, conditions) if conditions else {}
+    if arguments.output is not None:
+        report.write_results(arguments.output, results, scores)
+        write_json(Path(arguments.output) / "breakdown.json", breakdown)
+    text = report.table(results)
     return f"{text}\n\n{tables(breakdown)}" if breakdown else text
 
 

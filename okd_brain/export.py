@@ -128,7 +128,28 @@ def load_generator(source):
         If there is no such folder or hub model, or its weights are not those of
         one of the two classes, key by key and shape by shape.
     """
-    path = _weights_path(source)
+    return read_generator(_weights_path(source))
+
+
+def read_generator(path):
+    """Load a generator from a file of weights.
+
+    Arguments
+    ---------
+    path : Path
+        ``enhance_model.ckpt`` of an export, or ``g_<target>.ckpt`` of a
+        training checkpoint.
+
+    Returns
+    -------
+    BLSTMGenerator or CausalLSTMGenerator
+        On the CPU, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not those of one of the two classes.
+    """
     weights = load_weights(path)
     kinds = [
         kind

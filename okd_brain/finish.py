@@ -6,7 +6,7 @@ from speechbrain.utils.logger import get_logger
 
 from okd_brain.export import export_discriminator, export_generator
 from okd_brain.networks import bare
-from okd_brain.report import table, write_results
+from okd_brain.report import make_results, table, write_results
 
 logger = get_logger(__name__)
 
@@ -33,7 +33,7 @@ def report_on(brain, dataset, *, corpus, split):
     Returns
     -------
     dict
-        See ``report.write_results``; on the main process only.
+        See ``report.make_results``; on the main process only.
     """
     scores, origins = {}, {}
     stages = ["warmup", "okd"] if brain.curriculum.warmup_epochs else ["okd"]
@@ -49,13 +49,10 @@ def report_on(brain, dataset, *, corpus, split):
             origins[name + suffix] = stage_origins[name]
     if not if_main_process():
         return None
-    results = write_results(
-        brain.artifacts_folder,
-        corpus=corpus,
-        split=split,
-        scores=scores,
-        origins=origins,
+    results = make_results(
+        corpus=corpus, split=split, scores=scores, origins=origins
     )
+    write_results(brain.artifacts_folder, results, scores)
     for system, means in results["systems"].items():
         origin = origins.get(system, {})
         brain.hparams.train_logger.log_stats(

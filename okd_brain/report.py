@@ -9,15 +9,11 @@ from pathlib import Path
 from okd_brain.scoreboard import means
 
 
-def write_results(folder, *, corpus, split, scores, origins, note=None):
-    """Write the results of a test, for programs and for people.
+def make_results(*, corpus, split, scores, origins):
+    """Average the scores of a test.
 
     Arguments
     ---------
-    folder : str or Path
-        Receives ``results.json`` (for the test split; ``results_valid.json``
-        for validation), and ``scores_<split>.csv``, a row per system and
-        utterance.
     corpus : str
         What the figures were measured on.
     split : str
@@ -26,26 +22,22 @@ def write_results(folder, *, corpus, split, scores, origins, note=None):
         system -> utterance -> metric -> value.
     origins : dict
         system -> where its weights are from.
-    note : str, optional
-        A caution that belongs to every use of the figures.
 
     Returns
     -------
     dict
-        What ``results.json`` holds: ``corpus``, ``split``, ``utterances``,
-        ``systems`` (system -> metric -> mean, null where nothing could be
-        scored), ``not_scored`` (system -> metric -> utterances left out of the
-        mean, where there are any), ``checkpoints`` and ``note``.
+        ``corpus``, ``split``, ``utterances``, ``systems`` (system -> metric ->
+        mean; null where nothing could be scored, or the mean is infinite),
+        ``not_scored`` (system -> metric -> utterances left out of the mean,
+        where there are any) and ``checkpoints`` (the origins).
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    results = {
+    return {
         "corpus": corpus,
         "split": split,
         "utterances": max(len(rows) for rows in scores.values()),
         "systems": {
             system: {
-                metric: None if math.isnan(mean) else mean
+                metric: mean if math.isfinite(mean) else None
                 for metric, mean in means(rows).items()
             }
             for system, rows in scores.items()
@@ -56,12 +48,29 @@ def write_results(folder, *, corpus, split, scores, origins, note=None):
             if (missing := _count_missing(rows))
         },
         "checkpoints": origins,
-        "note": note,
     }
+
+
+def write_results(folder, results, scores):
+    """Write the results of a test, for programs and for people.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Receives ``results.json`` (for the test split; ``results_valid.json``
+        for validation), and ``scores_<split>.csv``, a row per system and
+        utterance.
+    results : dict
+        From ``make_results``.
+    scores : dict
+        What they were made from.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    split = results["split"]
     name = "results.json" if split == "test" else f"results_{split}.json"
     _replace(folder / name, json.dumps(results, indent=2) + "\n")
     _write_csv(folder / f"scores_{split}.csv", scores)
-    return results
 
 
 def table(results):
@@ -70,7 +79,7 @@ def table(results):
     Arguments
     ---------
     results : dict
-        From ``write_results``.
+        From ``make_results``.
 
     Returns
     -------

@@ -10,9 +10,8 @@ import torch
 from okd_brain.chosen_checkpoints import (
     ORIGIN_KEYS,
     choose_checkpoints,
-    read_generator,
 )
-from okd_brain.export import WEIGHTS, load_generator
+from okd_brain.export import WEIGHTS, load_generator, read_generator
 from okd_brain.paired_folders import check_headers, pair_folders
 from okd_brain.score_files import Files, read
 from okd_brain.signals import SAMPLE_RATE

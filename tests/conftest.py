@@ -1,9 +1,15 @@
 """Tests share the modules of this folder, and one thread each."""
 
+import os
 import sys
 from pathlib import Path
 
-import torch
+# Tiny problems: more threads only wait for each other.  Read by OpenBLAS when
+# NumPy is imported, and by every process that a test starts.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import torch  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-torch.set_num_threads(1)  # tiny networks: more threads only wait
+torch.set_num_threads(1)

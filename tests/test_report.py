@@ -4,7 +4,7 @@ import csv
 import json
 import math
 
-from okd_brain.report import table, write_results
+from okd_brain.report import make_results, table, write_results
 from okd_brain.scoreboard import means
 
 SCORES = {
@@ -19,14 +19,22 @@ SCORES = {
 }
 
 
-def write(tmp_path, split="test"):
-    return write_results(
-        tmp_path,
+def write(tmp_path, split="test", scores=SCORES):
+    results = make_results(
         corpus="tiny",
         split=split,
-        scores=SCORES,
+        scores=scores,
         origins={"csig+cbak": {"epoch": 4}},
     )
+    write_results(tmp_path, results, scores)
+    return results
+
+
+def test_infinity_is_no_json(tmp_path):
+    """SI-SDR of clean speech against itself."""
+    results = write(tmp_path, scores={"clean": {"u1": {"si_sdr": math.inf}}})
+    assert results["systems"]["clean"]["si_sdr"] is None
+    assert "Infinity" not in (tmp_path / "results.json").read_text()
 
 
 def test_results_are_plain_means(tmp_path):
