@@ -392,7 +392,7 @@ def test_models_that_are_none(made, tmp_path, capsys):
         (tmp_path / "empty", "no audio files (.*empty was taken for a folder"),
         ("not anything", "'not anything' is not a folder, nor could it be"),
         (f"{tmp_path}=", "neither MODEL nor MODEL=NAME"),
-        (strange, "g_pesq.ckpt is of a generator that okd_brain does not"),
+        (strange, "g_pesq.ckpt holds no generator that okd_brain knows"),
         (warm, "no checkpoint that was validated after the warm-up"),
         (damaged, "has a damaged checkpoint"),
         (unread, "hyperparams.yaml is damaged"),
