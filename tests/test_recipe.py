@@ -23,6 +23,11 @@ from okd_brain.networks import discriminator_heads
 
 HPARAMS = sorted((RECIPE / "hparams").glob("*.yaml"))
 SCHEDULES = sorted((RECIPE / "hparams" / "schedules").glob("*.yaml"))
+WARM = (
+    "--schedule=schedules/mini.yaml",
+    "--warmup_epochs=2",
+    "--discriminator_epochs=1",
+)
 MAX_OVERLAY_LINES = 12  # DESIGN section 6
 
 
@@ -177,15 +182,7 @@ def test_overlays_are_short():
 def trained(train, corpus, tmp_path_factory):
     """A run with warm-up, on the shortest form of the mini schedule."""
     output = tmp_path_factory.mktemp("trained")
-    run(
-        train,
-        corpus,
-        output,
-        BASE,
-        "--schedule=schedules/mini.yaml",
-        "--warmup_epochs=2",
-        "--discriminator_epochs=1",
-    )
+    run(train, corpus, output, BASE, *WARM)
     return output
 
 
@@ -225,18 +222,36 @@ def test_the_export_enhances_as_the_test_did(trained, corpus, tmp_path):
     np.testing.assert_allclose(ours, expected, atol=1e-4)  # 16-bit PCM
 
 
+def test_curves_of_the_kept_checkpoints(train, corpus, trained, monkeypatch):
+    """Validation of the best epochs is what training said of them."""
+    monkeypatch.setitem(sys.modules, "train", train)
+    spec = importlib.util.spec_from_file_location(
+        "curves", RECIPE / "curves.py"
+    )
+    curves = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(curves)
+    monkeypatch.setattr(train, "main", curves.main)
+    run(train, corpus, trained, BASE, *WARM)
+    with open(trained / "curves.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    results = json.loads((trained / "results_valid.json").read_text())
+    for name in ("pesq", "csig"):
+        epoch = results["checkpoints"][name]["epoch"]
+        (value,) = (
+            float(row[name])
+            for row in rows
+            if (row["split"], row["system"]) == ("valid", name)
+            and int(row["epoch"]) == epoch
+        )
+        expected = results["systems"][name][name]
+        assert value == pytest.approx(expected, abs=1e-6)
+    assert {row["split"] for row in rows} == {"valid", "test"}
+    assert (trained / "curves.png").is_file()
+
+
 def test_test_only_gives_the_same_figures(train, corpus, trained):
     before = (trained / "results.json").read_text()
-    run(
-        train,
-        corpus,
-        trained,
-        BASE,
-        "--schedule=schedules/mini.yaml",
-        "--warmup_epochs=2",
-        "--discriminator_epochs=1",
-        "--test_only",
-    )
+    run(train, corpus, trained, BASE, *WARM, "--test_only")
     assert (trained / "results.json").read_text() == before
 
 

@@ -5,8 +5,8 @@ To run this, train with all checkpoints kept, then give the same arguments:
 > python train.py hparams/okd_pesq_csig.yaml --checkpoints_to_keep 1000
 > python curves.py hparams/okd_pesq_csig.yaml
 
-The run's output folder receives curves.csv, a row per epoch, split and system.
-The test scores are for looking at: nothing is chosen by them.
+The run's output folder receives curves.csv, a row per epoch, split and system,
+and curves.png (which needs pip install 'okd[plots]').  The test scores are for looking at: nothing is chosen by them.
 
 Authors
  * the okd developers 2026
@@ -18,6 +18,7 @@ import sys
 from speechbrain.utils.distributed import if_main_process
 from train import build
 
+from okd_brain.plots import draw_curves
 from okd_brain.scoreboard import means
 
 
@@ -44,12 +45,12 @@ def main(argv):
                 }
                 rows.append({**row, **means(by_utterance)})
     if if_main_process():
-        with open(
-            brain.artifacts_folder / "curves.csv", "w", newline=""
-        ) as file:
+        curves = brain.artifacts_folder / "curves.csv"
+        with open(curves, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, rows[0])
             writer.writeheader()
             writer.writerows(rows)
+        draw_curves(rows, curves.with_suffix(".png"))
 
 
 if __name__ == "__main__":
