@@ -13,3 +13,6 @@ import torch  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 torch.set_num_threads(1)
+
+# Scripts: torchrun starts the one, the others need packages of their own.
+collect_ignore = ["ddp_worker.py", "references"]
