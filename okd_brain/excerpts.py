@@ -45,7 +45,7 @@ def draw_excerpts(lengths, rng, count=None, max_length=None):
     -------
     >>> import random
     >>> draw_excerpts({"a": 50}, random.Random(1), max_length=20)
-    [Excerpt(utterance='a', start=8, length=20)]
+    [Excerpt(utterance='a', start=18, length=20)]
     """
     count = len(lengths) if count is None else min(count, len(lengths))
     excerpts = []

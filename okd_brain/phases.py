@@ -77,7 +77,7 @@ class PhasedLoader:
     >>> plan = lambda epoch: [Phase("current", lambda: [1, 2, 3], 3, 2)]
     >>> loader = PhasedLoader(plan, load=lambda item: {"item": item})
     >>> loader.set_epoch(1)
-    >>> [(name, batch.item) for name, batch in loader]
+    >>> [(name, batch.item.tolist()) for name, batch in loader]
     [('current', [1, 2]), ('current', [3])]
     """
 
