@@ -109,6 +109,5 @@ def export_trained(brain, *, corpus, results):
             [h.name for h in own] for own in brain.discriminator_heads.values()
         ],
     )
-    logger.info(
-        "Exported to %s: try okd-enhance %s", folder, folder / target.name
-    )
+    first = folder / brain.targets[0].name
+    logger.info("Exported to %s: try okd-enhance %s", folder, first)

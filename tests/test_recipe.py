@@ -37,8 +37,10 @@ def train():
     sys.path.insert(0, str(RECIPE))
     spec = importlib.util.spec_from_file_location("train", RECIPE / "train.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules["train"] = module  # SpeechBrain looks for the script there
     spec.loader.exec_module(module)
     yield module
+    del sys.modules["train"]
     sys.path.remove(str(RECIPE))
 
 
@@ -224,7 +226,6 @@ def test_the_export_enhances_as_the_test_did(trained, corpus, tmp_path):
 
 def test_curves_of_the_kept_checkpoints(train, corpus, trained, monkeypatch):
     """Validation of the best epochs is what training said of them."""
-    monkeypatch.setitem(sys.modules, "train", train)
     spec = importlib.util.spec_from_file_location(
         "curves", RECIPE / "curves.py"
     )
@@ -288,6 +289,43 @@ def test_no_data_folder_means_the_mini_corpus(train, tmp_path, monkeypatch):
     assert len(said) == 1 and "mini corpus" in said[0]
     mini = read_experiment([str(BASE)], SCHEDULES[0].with_name("mini.yaml"))
     assert ruamel.yaml.YAML().load(mini.yaml)["warmup_epochs"] > 0
+
+
+def listed():
+    """Return SpeechBrain's list of recipe tests, a dict per experiment."""
+    with open(TESTS / "recipes" / "VoiceBank.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_yaml_is_listed_with_files_that_exist():
+    root = TESTS.parent
+    assert [root / row["Hparam_file"] for row in listed()] == HPARAMS
+    for row in listed():
+        for column, name in row.items():
+            assert not column.endswith("_file") or (root / name).is_file()
+
+
+def test_a_listed_debug_run_leaves_what_is_listed(train, tmp_path):
+    """As SpeechBrain runs recipes: --debug, kept, without a corpus at hand."""
+    (row,) = (
+        row for row in listed() if TESTS.parent / row["Hparam_file"] == BASE
+    )
+    train.main(
+        [
+            str(BASE),
+            f"--output_folder={tmp_path}",
+            "--device=cpu",
+            "--debug",
+            "--debug_persistently",
+            *row["test_debug_flags"].split(),
+        ]
+    )
+    expected = re.fullmatch(r"file_exists=\[(.*)\]", row["test_debug_checks"])
+    for name in expected[1].split(","):
+        assert (tmp_path / name).is_file(), name
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["utterances"] == 2  # two batches, as debug_batches says
+    assert results["checkpoints"]["pesq"]["phase"] == "okd"
 
 
 def test_every_key_of_the_yaml_is_used():
