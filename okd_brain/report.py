@@ -1,11 +1,11 @@
 """Scores to files that people and programs read."""
 
 import csv
-import json
 import math
 import os
 from pathlib import Path
 
+from okd_brain.manifests import write_json
 from okd_brain.scoreboard import means
 
 
@@ -69,7 +69,7 @@ def write_results(folder, results, scores):
     folder.mkdir(parents=True, exist_ok=True)
     split = results["split"]
     name = "results.json" if split == "test" else f"results_{split}.json"
-    _replace(folder / name, json.dumps(results, indent=2) + "\n")
+    write_json(folder / name, results)
     _write_csv(folder / f"scores_{split}.csv", scores)
 
 
@@ -134,11 +134,4 @@ def _write_csv(path, scores):
             for utterance, values in rows.items():
                 cells = [values[metric] for metric in metrics]
                 writer.writerow([system, utterance, *cells])
-    os.replace(aside, path)
-
-
-def _replace(path, text):
-    """Write a file whole or not at all."""
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(text, encoding="utf-8")
     os.replace(aside, path)
