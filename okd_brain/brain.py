@@ -250,12 +250,17 @@ class OKDBrain(EvaluatingBrain):
 
         ``mean((D(clean, y_k)[k] - 1)^2) + alpha * sum_j mimicry(y_k, y_j)``,
         and ``supervised_weight`` times the spectral error where that is set.
+        With several terms in its target, their weighted mean comes first.
         """
         target = self.targets[k]
         scores = self.discriminate(
             outputs[k], inputs, list(target.terms), frozen=True
         )
-        adversarial = ((scores - 1) ** 2).mean()
+        errors = ((scores - 1) ** 2).mean(dim=0)
+        adversarial = sum(
+            weight * error
+            for weight, error in zip(target.weights, errors, strict=True)
+        )
         mimicry = from_peers(self.hparams.mimicry, outputs, k, inputs.frames)
         self.train_means.add(f"{target.name} adversarial", adversarial)
         self.train_means.add(f"{target.name} mimicry", mimicry)

@@ -10,7 +10,8 @@ from okd_brain.curves import Linear
 from okd_brain.failure_policy import check_pair
 from okd_brain.score_functions import CheckedScore, PairScore
 
-FORBIDDEN_IN_NAMES = "+/\\"  # "+" averages metrics; names are folder names
+# "+" and "*" are for targets; names are those of folders and of modules.
+FORBIDDEN_IN_NAMES = "+*./\\"
 LISTENERS = ("ear", "device")
 
 

@@ -1,5 +1,6 @@
 """What a generator optimises: terms, each one head of a discriminator."""
 
+import math
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import count
@@ -58,10 +59,14 @@ class Target:
         Names the generator: the terms joined by "_", equal ones numbered.
     terms : tuple of Term
         At least one.
+    weights : tuple of float
+        Share of each term in the generator's loss and in ``selection_value``;
+        positive, their sum is 1.
     """
 
     name: str
     terms: tuple[Term, ...]
+    weights: tuple[float, ...]
 
     @property
     def metrics(self):
@@ -86,8 +91,8 @@ class Target:
         Returns
         -------
         value : float
-            A single metric's mean raw score, else the mean training label of
-            the terms.
+            A single metric's mean raw score, else the weighted mean of the
+            terms' training labels.
         higher_is_better : bool
             The single metric's direction, else True.
         """
@@ -96,7 +101,7 @@ class Target:
             value = float(np.mean(raw[metric.name]))
             return value, self.higher_is_better
         labels = [np.mean(term.label(raw)) for term in self.terms]
-        return float(np.mean(labels)), self.higher_is_better
+        return float(np.dot(self.weights, labels)), self.higher_is_better
 
 
 def heads_of(targets):
@@ -136,15 +141,19 @@ def read_targets(targets, table):
     known = _known_metrics(items, table)
     distinct, taken, parsed = {}, set(), []
     for items in targets:
-        terms = []
+        terms, weights, labels = [], [], []
         for item in items:
-            term = _parse_term(item, known)
-            terms.append(distinct.setdefault(frozenset(term.metrics), term))
-        names = [term.name for term in terms]
-        _check_distinct(names, targets)
-        name = _free_name("_".join(names), taken)
+            weight, name = _parse_weight(item, alone=len(items) == 1)
+            term = _parse_term(name, known)
+            term = distinct.setdefault(frozenset(term.metrics), term)
+            terms.append(term)
+            weights.append(weight)
+            labels.append(_weighted_name(weight, term.name))
+        _check_distinct([term.name for term in terms], targets)
+        name = _free_name("_".join(labels), taken)
         taken.add(name)
-        parsed.append(Target(name, tuple(terms)))
+        shares = tuple(weight / sum(weights) for weight in weights)
+        parsed.append(Target(name, tuple(terms), shares))
     return parsed
 
 
@@ -182,8 +191,41 @@ def _look_up(name, known):
     return known[name]
 
 
-def _parse_term(term, known):
-    name = term.name if isinstance(term, Metric) else str(term)
+def _parse_weight(item, alone):
+    """The weight that precedes a term, 1 by default, and the term's name."""
+    text = item.name if isinstance(item, Metric) else str(item)
+    written, star, name = map(str.strip, text.rpartition("*"))
+    if not star:
+        return 1.0, name
+    if "+" in text:
+        raise ValueError(
+            f"{text!r}: a mean is one head, whose metrics weigh the same; to"
+            " weigh metrics, list them, as in [3*pesq, csig]"
+        )
+    try:
+        weight = float(written)
+    except ValueError:
+        weight = math.nan
+    if not (0 < weight < math.inf):
+        raise ValueError(
+            f"{text!r}: the weight of a term must be a positive number before"
+            f' the "*", as in 3*pesq; got {written!r}'
+        )
+    if alone:
+        raise ValueError(
+            f"{text!r}: a weight compares the terms of one generator, and this"
+            f" one has no other; write {name}, and set alpha to weigh it"
+            " against the mimicry"
+        )
+    return weight, name
+
+
+def _weighted_name(weight, name):
+    # Names of modules may not contain a ".", those of folders no "*".
+    return name if weight == 1 else f"{weight:g}".replace(".", "p") + name
+
+
+def _parse_term(name, known):
     names = name.split("+")
     _check_distinct(names, name)
     return Term(name, tuple(_look_up(part, known) for part in names))

@@ -116,6 +116,18 @@ def test_mimicry_is_in_the_gradient(tmp_path, train_set):
         )
 
 
+def test_the_terms_of_a_target_weigh_what_it_says(tmp_path, train_set):
+    brain, batch = started(tmp_path, train_set, "--targets=[[3*si_sdr,segsnr]]")
+    brain.phase = "generator"
+    brain.modules.eval()  # no dropout, and D's spectral norm stands still
+    with torch.no_grad():
+        inputs, outputs = brain.compute_forward(batch, Stage.TRAIN)
+        loss = brain.generator_loss(0, outputs, inputs)
+        scores = brain.discriminate(outputs[0], inputs, brain.heads)
+    si_sdr, segsnr = ((scores - 1) ** 2).mean(dim=0)
+    torch.testing.assert_close(loss, 0.75 * si_sdr + 0.25 * segsnr)
+
+
 def test_generator_updates_equal_hand_written_ones(tmp_path, train_set):
     """K simultaneous steps, each clipped on its own, as the method says."""
     brain, batch = started(

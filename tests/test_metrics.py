@@ -223,6 +223,8 @@ def test_records_are_values():
     [
         ({"name": ""}, "may not be empty"),
         ({"name": "a+b"}, "may not be empty nor contain"),
+        ({"name": "2*b"}, "may not be empty nor contain"),
+        ({"name": "v1.0"}, "may not be empty nor contain"),
         ({"hears": "eye"}, "hears must be one of"),
         ({"clean_label": 2.0}, "clean_label must be within"),
         ({"floor": 2.0}, "contradict higher_is_better=True"),
