@@ -62,8 +62,8 @@ def manifest_entry(*, clean, noisy, samples, speaker):
     dict
     """
     return {
-        "noisy_wav": _below_data_root(noisy),
-        "clean_wav": _below_data_root(clean),
+        "noisy_wav": below("data_root", noisy),
+        "clean_wav": below("data_root", clean),
         "length": samples,
         "duration": samples / SAMPLE_RATE,
         "speaker": speaker,
@@ -93,11 +93,58 @@ def make_dataset(manifest, data_root):
         If the manifest is empty or an entry incomplete; on access to an item,
         if its files are not what the manifest says.
     """
-    entries = load_data_json(manifest, {"data_root": str(data_root)})
+    entries = read_entries(
+        manifest,
+        {"noisy_wav", "clean_wav", "length"},
+        data_root=data_root,
+    )
+
+    @takes("noisy_wav", "length")
+    @provides("noisy_sig")
+    def noisy_pipeline(path, length):
+        return read_samples(path, length)
+
+    @takes("clean_wav", "length")
+    @provides("clean_sig")
+    def clean_pipeline(path, length):
+        return read_samples(path, length)
+
+    return DynamicItemDataset(
+        entries,
+        dynamic_items=[noisy_pipeline, clean_pipeline],
+        output_keys=["id", "noisy_sig", "clean_sig"],
+    )
+
+
+def read_entries(manifest, fields, **roots):
+    """Read a manifest and make sure that it is one.
+
+    Arguments
+    ---------
+    manifest : str or Path
+        JSON file.
+    fields : set of str
+        What every entry must have, ``length`` among it.
+    **roots : str or Path
+        Replace the placeholders of these names in its paths.
+
+    Returns
+    -------
+    dict
+        Utterance -> entry.
+
+    Raises
+    ------
+    ValueError
+        If the manifest is empty or an entry incomplete.
+    """
+    entries = load_data_json(
+        manifest, {name: str(root) for name, root in roots.items()}
+    )
     if not entries:
         raise ValueError(f"manifest {manifest} has no utterance, needs one")
     for utterance, entry in entries.items():
-        absent = {"noisy_wav", "clean_wav", "length"} - set(entry)
+        absent = fields - set(entry)
         if absent:
             raise ValueError(
                 f"manifest {manifest}, utterance {utterance}: lacks "
@@ -109,33 +156,46 @@ def make_dataset(manifest, data_root):
                 f"manifest {manifest}, utterance {utterance}: length is "
                 f"{entry['length']!r}, must be a whole number of samples"
             )
-
-    @takes("noisy_wav", "length")
-    @provides("noisy_sig")
-    def noisy_pipeline(path, length):
-        return _read(path, length)
-
-    @takes("clean_wav", "length")
-    @provides("clean_sig")
-    def clean_pipeline(path, length):
-        return _read(path, length)
-
-    return DynamicItemDataset(
-        entries,
-        dynamic_items=[noisy_pipeline, clean_pipeline],
-        output_keys=["id", "noisy_sig", "clean_sig"],
-    )
+    return entries
 
 
-def _below_data_root(path):
-    """Return a manifest path; a brace in it is not for `str.format`."""
-    return "{data_root}/" + path.replace("{", "{{").replace("}", "}}")
+def below(root, path):
+    """Return a manifest path below a root; its braces are not `str.format`'s.
+
+    Example
+    -------
+    >>> below("data_root", "clean/a{1}.wav")
+    '{data_root}/clean/a{{1}}.wav'
+    """
+    return f"{{{root}}}/" + path.replace("{", "{{").replace("}", "}}")
 
 
-def _read(path, length):
-    """Read the first samples of a file and make sure that it is as expected."""
+def read_samples(path, length, start=0):
+    """Read a part of a file and make sure that it is as its manifest says.
+
+    Arguments
+    ---------
+    path : str
+        A file of one channel at 16 kHz.
+    length, start : int
+        Wanted number of samples, and the first of them.
+
+    Returns
+    -------
+    torch.Tensor
+        [length], float32.
+
+    Raises
+    ------
+    ValueError
+        If the file is shorter, or has another rate or more channels.
+    """
     samples, sample_rate = audio_io.load(
-        path, num_frames=length, always_2d=False, dtype=torch.float32
+        path,
+        frame_offset=start,
+        num_frames=length,
+        always_2d=False,
+        dtype=torch.float32,
     )
     if sample_rate != SAMPLE_RATE or samples.shape != (length,):
         raise ValueError(

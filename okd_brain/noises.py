@@ -3,7 +3,7 @@
 All share one signature, ``noise(samples, rng, speech)``: the wanted length, a
 `numpy.random.Generator` and the utterances (float [samples], 16 kHz) that
 babble and speech-shaped noise are made of.  They return float64 [samples] at no
-particular level: `mix` sets it.
+particular level: `mix` and `scale` set it.
 """
 
 import numpy as np
@@ -114,11 +114,41 @@ def mix(clean, noise, *, snr_db, level_dbfs, peak):
     >>> print(f"{10 * np.log10(ratio):.6f}")
     5.000000
     """
-    clean = clean * 10 ** (level_dbfs / 20) / np.sqrt(np.mean(clean**2))
-    wanted = np.mean(clean**2) / 10 ** (snr_db / 10)
-    noisy = clean + noise * np.sqrt(wanted / np.mean(noise**2))
+    clean, noise = scale(clean, noise, snr_db=snr_db, level_dbfs=level_dbfs)
+    noisy = clean + noise
     gain = min(1.0, peak / max(np.abs(noisy).max(), np.abs(clean).max()))
     return gain * clean, gain * noisy
+
+
+def scale(clean, noise, *, snr_db, level_dbfs):
+    """Bring speech to a level, and noise to a ratio with it.
+
+    Arguments
+    ---------
+    clean, noise : numpy.ndarray
+        [samples], neither all zeros.
+    snr_db : float
+        Ratio of the powers of speech and noise over the whole utterance, in dB.
+    level_dbfs : float
+        RMS level of the speech, in dB relative to full scale, which the noise
+        may exceed.
+
+    Returns
+    -------
+    clean, noise : numpy.ndarray
+        [samples].
+
+    Example
+    -------
+    >>> clean, noise = scale(
+    ...     np.array([1.0, -1.0]), np.array([0.5, 0.5]), snr_db=-20, level_dbfs=-40
+    ... )
+    >>> print(clean, noise)
+    [ 0.01 -0.01] [0.1 0.1]
+    """
+    clean = clean * 10 ** (level_dbfs / 20) / np.sqrt(np.mean(clean**2))
+    wanted = np.mean(clean**2) / 10 ** (snr_db / 10)
+    return clean, noise * np.sqrt(wanted / np.mean(noise**2))
 
 
 def _shaped(samples, rng, amplitude):

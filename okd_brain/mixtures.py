@@ -1,0 +1,236 @@
+"""Manifests of speech and noise that are mixed when they are read.
+
+An entry says what to mix, and how::
+
+    "m_harvard_661_Babble_-13dB": {
+        "clean_wav": "{data_root}/male/harvard_661.wav",
+        "noise_wav": "{noise_root}/noise_test/Babble_1.wav",
+        "noise_start": 81234,
+        "snr_db": -13.0,
+        "level_dbfs": -25.0,
+        "length": 27861,
+        "duration": 1.7413125,
+        "speaker": "m",
+        "noise": "Babble"
+    }
+
+Speech is brought to ``level_dbfs`` (RMS over the utterance), noise to the power
+that makes ``snr_db`` the ratio over the whole utterance.  ``noise_start`` is a
+sample of the noise file.  Files are 16 kHz, one channel.
+
+Nothing is ever clipped, and no level is changed to prevent it: the samples are
+float, and noise around a listener does not pass through a converter, so their
+sum may exceed full scale.
+"""
+
+import math
+
+import torch
+from speechbrain.dataio import audio_io
+from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.utils.data_pipeline import provides, takes
+
+from okd_brain.manifests import below, read_entries, read_samples
+from okd_brain.noises import scale
+from okd_brain.signals import SAMPLE_RATE
+
+LEVEL_DBFS = -25.0  # of MS-SNSD's and the authors' scripts
+OUTPUT_KEYS = ("id", "clean_sig", "noise_sig", "noisy_sig")
+FIELDS = {
+    "clean_wav",
+    "noise_wav",
+    "noise_start",
+    "snr_db",
+    "level_dbfs",
+    "length",
+}
+
+
+def mixture_entry(
+    *,
+    clean,
+    noise,
+    noise_start,
+    snr_db,
+    samples,
+    speaker,
+    noise_type,
+    level_dbfs=LEVEL_DBFS,
+    paper_mixing=False,
+):
+    """Describe one utterance in noise.
+
+    Arguments
+    ---------
+    clean : str
+        Path of the speech relative to the data root.
+    noise : str
+        Path of the noise relative to the noise root.
+    noise_start : int
+        First sample of the stretch of noise, at 16 kHz.
+    snr_db : float
+        Wanted ratio of the powers of speech and noise, in dB.
+    samples : int
+        Length of the speech at 16 kHz.
+    speaker, noise_type : str
+        Who speaks in what.
+    level_dbfs : float
+        RMS level of the speech, in dB relative to full scale.
+    paper_mixing : bool
+        Mix as the authors' scripts do.  They scale by the square root of the
+        amplitude ratio (MS-SNSD, issues 8, 9 and 18), so that "-13 dB" is heard
+        at -6.5 dB.  ``snr_db`` of the entry is always what is heard; what the
+        scripts call it becomes ``nominal_snr_db``.
+
+    Returns
+    -------
+    dict
+
+    Example
+    -------
+    >>> entry = mixture_entry(
+    ...     clean="a.wav", noise="cafe.wav", noise_start=0, snr_db=-13,
+    ...     samples=16000, speaker="a", noise_type="cafe", paper_mixing=True,
+    ... )
+    >>> entry["snr_db"], entry["nominal_snr_db"]
+    (-6.5, -13)
+    """
+    nominal = {"nominal_snr_db": snr_db} if paper_mixing else {}
+    return {
+        "clean_wav": below("data_root", clean),
+        "noise_wav": below("noise_root", noise),
+        "noise_start": noise_start,
+        "snr_db": snr_db / 2 if paper_mixing else snr_db,
+        **nominal,
+        "level_dbfs": level_dbfs,
+        "length": samples,
+        "duration": samples / SAMPLE_RATE,
+        "speaker": speaker,
+        "noise": noise_type,
+    }
+
+
+def make_mixture_dataset(
+    manifest, data_root, noise_root, *, output_keys=OUTPUT_KEYS, loop=False
+):
+    """Turn a manifest of mixtures into a dataset that mixes on access.
+
+    Arguments
+    ---------
+    manifest : str or Path
+        JSON file as described at the top of this module; ``speaker``, ``noise``
+        and ``duration`` may be missing.
+    data_root, noise_root : str or Path
+        Replace ``{data_root}`` and ``{noise_root}`` in its paths.
+    output_keys : sequence of str
+        Which items to give: of ``id`` (str), ``clean_sig``, ``noise_sig`` and
+        ``noisy_sig``, the sum of the two (float32 [length], full scale 1, which
+        noise may exceed), and the fields of the manifest.
+    loop : bool
+        Repeat noise that is shorter than its speech; otherwise it is an error.
+
+    Returns
+    -------
+    DynamicItemDataset
+        In the order of the manifest.
+
+    Raises
+    ------
+    ValueError
+        If the manifest is empty, an entry incomplete or a number of it
+        impossible; on access to an item, if its files are not what the manifest
+        says, hold no sound, or the noise is too short.
+    """
+    entries = read_entries(
+        manifest, FIELDS, data_root=data_root, noise_root=noise_root
+    )
+    for utterance, entry in entries.items():
+        _check_numbers(entry, f"manifest {manifest}, utterance {utterance}")
+
+    @takes(
+        "clean_wav",
+        "noise_wav",
+        "noise_start",
+        "snr_db",
+        "level_dbfs",
+        "length",
+    )
+    @provides("clean_sig", "noise_sig", "noisy_sig")
+    def mixing_pipeline(
+        clean_wav, noise_wav, noise_start, snr_db, level_dbfs, length
+    ):
+        clean = _audible(clean_wav, 0, read_samples(clean_wav, length))
+        noise = _audible(
+            noise_wav,
+            noise_start,
+            read_noise(noise_wav, noise_start, length, loop=loop),
+        )
+        clean, noise = scale(clean, noise, snr_db=snr_db, level_dbfs=level_dbfs)
+        clean, noise = torch.from_numpy(clean), torch.from_numpy(noise)
+        return clean.float(), noise.float(), (clean + noise).float()
+
+    return DynamicItemDataset(
+        entries, dynamic_items=[mixing_pipeline], output_keys=list(output_keys)
+    )
+
+
+def read_noise(path, start, length, *, loop=False):
+    """Read a stretch of a noise file.
+
+    Arguments
+    ---------
+    path : str or Path
+        A file of one channel at 16 kHz.
+    start, length : int
+        First sample of the stretch, and its number of samples.
+    loop : bool
+        Go on from the beginning of the file where it ends.
+
+    Returns
+    -------
+    torch.Tensor
+        [length], float32.
+
+    Raises
+    ------
+    ValueError
+        If the file ends before the stretch does and is not looped, or is not at
+        16 kHz with one channel.
+    """
+    frames = audio_io.info(path).frames
+    if start + length <= frames:
+        return read_samples(path, length, start)
+    if not (loop and frames):
+        raise ValueError(
+            f"{path} lasts {frames / SAMPLE_RATE:.3f} s, needed are "
+            f"{length / SAMPLE_RATE:.3f} s from {start / SAMPLE_RATE:.3f} s on:"
+            " noise must not be shorter than the speech"
+        )
+    turns = torch.arange(start, start + length) % frames
+    return read_samples(path, frames)[turns]
+
+
+def _audible(path, start, samples):
+    """Return samples in double precision, unless there is no level to set."""
+    if not samples.any():
+        raise ValueError(
+            f"{path} holds nothing but zeros in the {len(samples)} samples from "
+            f"{start} on: it has no level that could be changed"
+        )
+    return samples.double().numpy()
+
+
+def _check_numbers(entry, where):
+    """Refuse numbers that no mixture can be made with."""
+    start = entry["noise_start"]
+    if not isinstance(start, int) or start < 0:
+        raise ValueError(
+            f"{where}: noise_start is {start!r}, must be a sample of the noise "
+            "file, counted from 0"
+        )
+    for name in ("snr_db", "level_dbfs"):
+        value = entry[name]
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ValueError(
+                f"{where}: {name} is {value!r}, must be a number of dB"
+            )
