@@ -17,6 +17,8 @@ from pathlib import Path
 
 import ruamel.yaml
 import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import ddp_init_group
 from speechbrain.utils.run_opts import RunOptions
 
 
@@ -36,12 +38,25 @@ class Experiment:
     run_opts: RunOptions
 
     @contextlib.contextmanager
-    def file(self):
-        """Give the text as a file, for functions that take a path."""
+    def loaded(self):
+        """Load the experiment, in every process that takes part.
+
+        The processes of a distributed run find each other first.
+
+        Yields
+        ------
+        hparams : dict
+            Keys to values and objects.
+        file : Path
+            The text as a file, for functions that take a path.
+        """
+        ddp_init_group(self.run_opts)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "hyperparams.yaml"
             path.write_text(self.yaml, encoding="utf-8")
-            yield path
+            with open(path, encoding="utf-8") as stream:
+                hparams = load_hyperpyyaml(stream)
+            yield hparams, path
 
 
 def read_experiment(argv, default_schedule=None):

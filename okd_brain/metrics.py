@@ -12,6 +12,10 @@ The training labels of PESQ and of the composite scores are those of the
 MetricGAN-OKD authors' code. Under the logistic PESQ label a perfect 4.644 is
 0.961, yet the label of clean speech is 1 for every metric, as in that code.
 NELE-GAN's labels for listening enhancement are in ``NELE_CURVES``.
+
+Where a listener is in noise, intelligibility (STOI, ESTOI, SIIB, HASPI) is
+judged by what reaches the ear, noise included, and quality by what the device
+plays; elsewhere these are one signal.
 """
 
 from dataclasses import replace
@@ -65,6 +69,7 @@ def _composite(name, function):
         PairScore(function),
         floor=lowest,
         perfect=highest,
+        hears="device",
         version=_PESQ_VERSION,
         source=_COMPOSITE_SOURCE,
     )
@@ -91,6 +96,7 @@ def _dnsmos(name, function):
         floor=lowest,
         perfect=None,  # judges without a reference
         curve=Linear(zero=lowest, one=highest),
+        hears="device",
         needs_reference=False,
         version="1 speechmos 0.0.1",
         source=_DNSMOS_SOURCE,
@@ -107,6 +113,7 @@ METRICS = {
             floor=wideband_pesq.WORST,
             perfect=wideband_pesq.PERFECT,
             curve=Logistic(slope=1.5, midpoint=2.5),
+            hears="device",
             version=_PESQ_VERSION,
             source="ITU-T P.862.2 (2007); label: MetricGAN-OKD's code",
         ),
@@ -118,6 +125,7 @@ METRICS = {
             PairScore(scores.segsnr),
             floor=SEGMENTAL_SNR_RANGE_DB[0],
             perfect=SEGMENTAL_SNR_RANGE_DB[1],
+            hears="device",
             version="1",
             source="Loizou, Speech Enhancement, 2007; as in CBAK",
         ),
@@ -134,6 +142,7 @@ METRICS = {
             perfect=float("inf"),
             # From hopeless to inaudible; noisy VoiceBank is around 8 dB.
             curve=Linear(zero=-10.0, one=30.0),
+            hears="device",
             version="1",
             source="Le Roux et al., ICASSP 2019, eq. 3 and 4",
         ),
@@ -176,6 +185,7 @@ METRICS = {
             floor=optional.OPINION_RANGE[0],
             perfect=None,  # 4.3 to 4.6, whatever the signal allows
             curve=Linear(*optional.OPINION_RANGE),
+            hears="device",
             min_seconds=0.7,  # visqol-python fails below
             version="1 visqol-python 3.8",
             source="Chinen et al., QoMEX 2020; speech mode, lattice mapper",
@@ -263,7 +273,8 @@ def parse_targets(targets):
     targets : list of list of (str or Metric)
         One list per generator, of terms. A term is a record, a name, or names
         joined by "+", whose normalised scores are averaged. A name is one of
-        ``METRICS`` or of a record anywhere in ``targets``.
+        ``METRICS`` or of a record anywhere in ``targets``. Of several terms
+        of a generator, any may have a weight: "3*pesq"; the others have 1.
 
     Returns
     -------
@@ -273,8 +284,8 @@ def parse_targets(targets):
     Raises
     ------
     ValueError
-        If the nesting is wrong, a name is unknown, or a term or a target
-        names something twice.
+        If the nesting is wrong, a name is unknown, a term or a target names
+        something twice, or a weight is not a positive number or has no effect.
     ModuleNotFoundError
         If a metric needs a package that is not installed.
 
@@ -284,5 +295,8 @@ def parse_targets(targets):
     ['pesq', 'csig+cbak', 'pesq_2']
     >>> [t.name for t in parse_targets([["pesq", "csig"]])]
     ['pesq_csig']
+    >>> (target,) = parse_targets([["3*pesq", "csig"]])
+    >>> target.name, target.weights
+    ('3pesq_csig', (0.75, 0.25))
     """
     return read_targets(targets, METRICS)

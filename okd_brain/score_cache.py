@@ -123,13 +123,17 @@ def score_keys(metrics, item):
     list of (bytes or None)
         One per metric; None for a metric without a version.
     """
-    content = b"%d " % item.sample_rate
-    content += item.reference_digest + digest(item.degraded)
+    content = b"%d " % item.sample_rate + item.reference_digest
+    heard = [item.heard_by(metric) for metric in metrics]
+    # Hashed once each: all metrics hear one of two signals.
+    digests = {id(signal): digest(signal) for signal in heard}
     return [
         hashlib.sha256(
-            f"{metric.name} {metric.version} ".encode() + content
+            f"{metric.name} {metric.version} ".encode()
+            + content
+            + digests[id(signal)]
         ).digest()
         if metric.version
         else None
-        for metric in metrics
+        for metric, signal in zip(metrics, heard, strict=True)
     ]

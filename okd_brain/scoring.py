@@ -115,10 +115,12 @@ class Scorer:
 
         Arguments
         ---------
-        pairs : iterable of (reference, degraded)
+        pairs : iterable of (reference, degraded) or (reference, heard, played)
             1-D float arrays [samples]; None in the place of a reference that
-            no metric needs. Read as the work proceeds, so that a generator
-            that loads files never fills the memory. Nothing is modified.
+            no metric needs. Where the listener hears more than the device
+            plays, metrics that judge the device (``Metric.hears``) get the
+            third. Read as the work proceeds, so that a generator that loads
+            files never fills the memory. Nothing is modified.
         names : list of str or None
             Of the pairs, for ``failures``.
         cached : bool
@@ -147,7 +149,7 @@ class Scorer:
 
         Arguments
         ---------
-        pairs : iterable of (reference, degraded)
+        pairs : iterable of (reference, degraded) or (reference, heard, played)
             As in ``score``, but all read and copied now.
         names : list of str or None
         cached : bool
@@ -197,7 +199,7 @@ class Scorer:
             for known in self._kept.look_up(items):
                 yield partial(self._complete, known, self._compute(known.item))
 
-    def _item(self, reference, degraded):
+    def _item(self, reference, degraded, played=None):
         """A pair under all metrics; shares its signals with the caller."""
         reference = None if reference is None else np.asarray(reference)
         return Item(
@@ -206,18 +208,14 @@ class Scorer:
             self.sample_rate,
             wanted=tuple(range(len(self.metrics))),
             reference_digest=digest(reference),
+            played=None if played is None else np.asarray(played),
         )
 
     def _compute(self, item):
         """Returns a function that waits for the item's wanted scores."""
         if not item.wanted:
             return partial(ItemScores, [], [])
-        # A copy is safe from the caller, and where the signal is a part of a
-        # batch it is pickled without the rest.
-        item = item._replace(
-            reference=None if item.reference is None else item.reference.copy(),
-            degraded=item.degraded.copy(),
-        )
+        item = item.copied()
         if self.n_jobs == 1:
             return partial(self._item_scorer, item)
         if self._pool is None or not self._pool.is_ours:

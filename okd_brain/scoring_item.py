@@ -20,12 +20,15 @@ class Item(NamedTuple):
     ---------
     reference : np.ndarray [samples] or None
     degraded : np.ndarray [samples]
+        What the ear hears.
     sample_rate : int
         In Hz.
     wanted : tuple of int
         Indices of metrics.
     reference_digest : bytes
         Equal for equal references only.
+    played : np.ndarray [samples] or None
+        What the device plays, where that is something else.
     """
 
     reference: np.ndarray | None
@@ -33,6 +36,27 @@ class Item(NamedTuple):
     sample_rate: int
     wanted: tuple
     reference_digest: bytes
+    played: np.ndarray | None = None
+
+    def heard_by(self, metric):
+        """The degraded signal that a metric judges, np.ndarray [samples]."""
+        if metric.hears == "device" and self.played is not None:
+            return self.played
+        return self.degraded
+
+    def copied(self):
+        """The same item with signals of its own.
+
+        It is safe from whoever goes on to use the signals, and where one is a
+        part of a batch it is pickled without the rest.
+        """
+        reference, degraded, played = (
+            None if signal is None else signal.copy()
+            for signal in (self.reference, self.degraded, self.played)
+        )
+        return self._replace(
+            reference=reference, degraded=degraded, played=played
+        )
 
 
 def digest(signal):
@@ -97,13 +121,18 @@ class ItemScorer:
         with self._cache.halves(
             item.reference_digest, item.reference
         ) as halves:
-            pair = Pair(
-                reference=item.reference,
-                degraded=item.degraded,
-                sample_rate=item.sample_rate,
-                halves=halves,
-            )
-            scores = [_score(self.metrics[i], pair) for i in item.wanted]
+            pairs = {}  # by the identity of the degraded signal
+            scores = []
+            for metric in (self.metrics[i] for i in item.wanted):
+                degraded = item.heard_by(metric)
+                if id(degraded) not in pairs:
+                    pairs[id(degraded)] = Pair(
+                        reference=item.reference,
+                        degraded=degraded,
+                        sample_rate=item.sample_rate,
+                        halves=halves,
+                    )
+                scores.append(_score(metric, pairs[id(degraded)]))
         values, reasons = zip(*scores, strict=True)
         return ItemScores(list(values), list(reasons))
 

@@ -94,8 +94,9 @@ def test_comments_survive_for_the_record(folder):
     assert "the comment stays" in experiment.yaml
     assert "base:" not in experiment.yaml
     assert experiment.run_opts.device == "cpu"
-    with experiment.file() as file:
+    with experiment.loaded() as (hparams, file):
         assert file.read_text() == experiment.yaml
+        assert hparams["seed"] == 7
     assert not file.exists()
 
 

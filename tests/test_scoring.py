@@ -283,3 +283,21 @@ def test_workers_do_not_load_torch():
         "assert not {'torch', 'speechbrain'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_ear_hears_the_noise_and_the_device_does_not(tmp_path):
+    """Three signals: each metric as with the two that concern it, also from
+    the disk and from another process."""
+    clean, played, heard = speech(), noisy(snr_db=20.0), noisy(snr_db=0.0)
+    names = ["estoi", "pesq", "si_sdr"]
+    expected = [
+        METRICS[name].score(reference=clean, degraded=degraded)
+        for name, degraded in zip(names, (heard, played, played), strict=True)
+    ]
+    with Scorer(names, n_jobs=2, cache_dir=tmp_path) as scorer:
+        for cached in (False, True, True):
+            [scores] = scorer.score([(clean, heard, played)], cached=cached)
+            assert scores.tolist() == expected
+        # What is kept of one is not taken for the other.
+        [swapped] = scorer.score([(clean, played, heard)], cached=True)
+        assert not set(swapped) & set(expected)

@@ -15,21 +15,13 @@ import sys
 from pathlib import Path
 
 import speechbrain as sb
-from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.distributed import (
-    ddp_init_group,
-    if_main_process,
-    run_on_main,
-)
+from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.brain import OKDBrain
 from okd_brain.config import read_experiment
 from okd_brain.data import make_dataset
-from okd_brain.finish import export_trained, report_on
 from okd_brain.mini_corpus import build_mini_corpus
-from okd_brain.networks import build_modules
-from okd_brain.pretrained import start_from_pretrained
+from okd_brain.recipe import make_brain, train_and_test
 
 logger = get_logger(__name__)
 SCHEDULES = Path(__file__).resolve().parent / "hparams" / "schedules"
@@ -69,46 +61,20 @@ def build(argv):
     corpus_name : str
     """
     experiment = read_experiment(argv, SCHEDULES / "mini.yaml")
-    ddp_init_group(experiment.run_opts)
-    with experiment.file() as file:
-        with open(file, encoding="utf-8") as stream:
-            hparams = load_hyperpyyaml(stream)
+    with experiment.loaded() as (hparams, file):
         sb.create_experiment_directory(hparams["output_folder"], file)
-
     corpus = run_on_main(prepare, args=[hparams])
     datasets = {
         split: make_dataset(manifest, corpus.data_root)
         for split, manifest in corpus.manifests.items()
     }
-    modules = build_modules(hparams)
-    start_from_pretrained(modules, hparams)
-    brain = OKDBrain(
-        modules=modules,
-        hparams=hparams,
-        run_opts=experiment.run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
+    brain = make_brain(hparams, experiment.run_opts)
     return brain, datasets, Path(hparams["data_folder"] or "mini corpus").name
 
 
 def main(argv):
     """Train, test and export."""
-    brain, datasets, corpus_name = build(argv)
-    brain.fit(
-        brain.hparams.epoch_counter,
-        datasets["train"],
-        datasets["valid"],
-        train_loader_kwargs=brain.hparams.train_dataloader_opts,
-        valid_loader_kwargs=brain.hparams.valid_dataloader_opts,
-    )
-    results = {
-        split: report_on(
-            brain, datasets[split], corpus=corpus_name, split=split
-        )
-        for split in ("valid", "test")
-    }
-    if if_main_process():
-        export_trained(brain, corpus=corpus_name, results=results["valid"])
+    train_and_test(*build(argv))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""What the ``train.py`` of every recipe does once its corpus is prepared."""
+
+from speechbrain.utils.distributed import if_main_process
+
+from okd_brain.brain import OKDBrain
+from okd_brain.finish import export_trained, report_on
+from okd_brain.networks import build_modules
+from okd_brain.pretrained import start_from_pretrained
+
+
+def make_brain(hparams, run_opts):
+    """Build the networks of an experiment and the brain that trains them.
+
+    Arguments
+    ---------
+    hparams : dict
+        The experiment, loaded.
+    run_opts : RunOptions
+        SpeechBrain's run options.
+
+    Returns
+    -------
+    OKDBrain
+
+    Raises
+    ------
+    ValueError
+        If the experiment contradicts itself, or ``pretrained`` does not fit.
+    """
+    modules = build_modules(hparams)
+    start_from_pretrained(modules, hparams)
+    return OKDBrain(
+        modules=modules,
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+
+
+def train_and_test(brain, datasets, corpus_name):
+    """Train, score the best generators, export them.
+
+    Arguments
+    ---------
+    brain : OKDBrain
+        From ``make_brain``; goes on from its newest checkpoint.
+    datasets : dict
+        "train", "valid" and "test" to a dataset with what the task needs.
+    corpus_name : str
+        For the results.
+    """
+    hparams = brain.hparams
+    brain.fit(
+        hparams.epoch_counter,
+        datasets["train"],
+        datasets["valid"],
+        train_loader_kwargs=hparams.train_dataloader_opts,
+        valid_loader_kwargs=hparams.valid_dataloader_opts,
+    )
+    results = {
+        split: report_on(
+            brain, datasets[split], corpus=corpus_name, split=split
+        )
+        for split in ("valid", "test")
+    }
+    if if_main_process():
+        export_trained(brain, corpus=corpus_name, results=results["valid"])
