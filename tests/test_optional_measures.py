@@ -12,6 +12,7 @@ import types
 import numpy as np
 import pytest
 from scoring_signals import noisy, speech
+from stand_ins import stand_in_for_speechmos
 
 from okd_brain.measures import optional
 from okd_brain.metrics import METRICS, parse_targets, resolve_metrics
@@ -35,19 +36,8 @@ def missing(monkeypatch):
 
 
 @pytest.fixture
-def speechmos(monkeypatch, installed):
-    """A stand-in for speechmos.dnsmos that keeps what it is given."""
-    module = types.ModuleType("speechmos.dnsmos")
-    module.calls = []
-
-    def run(sample, sr):
-        module.calls.append((sample, sr))
-        return {"ovrl_mos": 2.5, "sig_mos": 3.0, "bak_mos": 3.5, "p808_mos": 4}
-
-    module.run = run
-    monkeypatch.setitem(sys.modules, "speechmos", types.ModuleType("speechmos"))
-    monkeypatch.setitem(sys.modules, "speechmos.dnsmos", module)
-    return module
+def speechmos(monkeypatch):
+    return stand_in_for_speechmos(monkeypatch)
 
 
 @pytest.fixture

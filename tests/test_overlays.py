@@ -23,6 +23,7 @@ METHODS = {
     "metricgan_plus_pesq": (["pesq"], [["pesq"]]),
     "metricgan_plus_csig": (["csig"], [["csig"]]),
     "multi_node": (["pesq_csig"], [["pesq", "csig"]]),
+    "multi_node_weighted": (["3pesq_csig"], [["pesq", "csig"]]),
     "multi_discriminator": (["pesq_csig"], [["pesq"], ["csig"]]),
     "okd_v1": (["pesq", "csig"], [["pesq"], ["csig"]]),
     "okd_v2": (["pesq", "csig"], [["pesq", "csig"]]),
