@@ -5,19 +5,21 @@
 `make_dataset` turns a manifest into a SpeechBrain dataset.
 """
 
-import hashlib
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechbrain.dataio.dataio import load_data_json
 from speechbrain.utils.logger import get_logger
 
-from okd_brain import audio_checks
 from okd_brain.examination import examine_pairs
 from okd_brain.layouts import find_layout, list_files, pair_up
 from okd_brain.manifests import make_dataset, write_json
+from okd_brain.preparation import (
+    check_switch,
+    current_record,
+    fingerprint,
+    refuse_output_in,
+    report_bad_files,
+)
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.splits import SPLITS, known_speakers, split_pairs
 
@@ -99,30 +101,23 @@ def prepare_corpus(
         If the layout is unknown, files break a rule (all of them are named), an
         option is wrong, or a split is left without utterances.
     """
-    if not isinstance(skip_bad_files, bool):
-        raise ValueError(
-            f"skip_bad_files is {skip_bad_files!r}, must be True or False; on "
-            "the command line write --skip_bad_files True"
-        )
+    check_switch("skip_bad_files", skip_bad_files)
     data_folder, output_folder = Path(data_folder), Path(output_folder)
     layout = find_layout(data_folder)
-    _refuse_output_in_corpus(output_folder, data_folder, layout)
+    refuse_output_in(data_folder, output_folder, layout.folders())
     listing = list_files(data_folder, layout)
     pairs, violations = pair_up(data_folder, layout, listing)
     if valid_speakers is not None:
         there = [pair.speaker for pair in pairs if pair.split == "train"]
         valid_speakers = known_speakers(valid_speakers, there)
 
-    resampled_root = None
+    data_root = data_folder
     if layout.sample_rate != SAMPLE_RATE:
-        resampled_root = output_folder / RESAMPLED_FOLDER
-    data_root = resampled_root or data_folder
+        data_root = output_folder / RESAMPLED_FOLDER
     manifests = {s: str(output_folder / f"{s}.json") for s in SPLITS}
     record_path = output_folder / "corpus.json"
-    fingerprint = _fingerprint(listing, valid_speakers, skip_bad_files)
-    record = _current_record(
-        record_path, fingerprint, manifests, resampled_root
-    )
+    digest = fingerprint(listing, valid_speakers, skip_bad_files)
+    record = current_record(record_path, digest, manifests, data_root=data_root)
     if record:
         logger.info("Re-using the manifests in %s", output_folder)
     else:
@@ -137,12 +132,14 @@ def prepare_corpus(
             progressbar=progressbar,
         )
         violations += found
-        _report(violations, output_folder / "bad_files.txt", skip_bad_files)
+        report_bad_files(
+            violations, output_folder / "bad_files.txt", skip_bad_files
+        )
         splits, valid_speakers = split_pairs(good, valid_speakers)
         for split in SPLITS:
             write_json(manifests[split], splits[split])
         record = {
-            "fingerprint": fingerprint,
+            "fingerprint": digest,
             "layout": layout.name,
             "valid_speakers": valid_speakers,
             "utterances": {s: len(splits[s]) for s in SPLITS},
@@ -162,64 +159,4 @@ def prepare_corpus(
         manifests=manifests,
         valid_speakers=record["valid_speakers"],
         utterances=record["utterances"],
-    )
-
-
-def _refuse_output_in_corpus(output_folder, data_folder, layout):
-    """Keep the promise that nothing is written into the corpus."""
-    output = output_folder.resolve()
-    audio = [(data_folder / folder).resolve() for folder in layout.folders()]
-    if output == data_folder.resolve() or any(
-        output.is_relative_to(folder) for folder in audio
-    ):
-        raise ValueError(
-            f"output_folder {output_folder} lies in the corpus {data_folder}, "
-            "into which nothing is written; name a folder outside of it"
-        )
-
-
-def _fingerprint(listing, valid_speakers, skip_bad_files):
-    """Return a digest of all that the manifests depend on."""
-    rules = (
-        audio_checks.MIN_SECONDS,
-        audio_checks.LENGTH_TOLERANCE_SECONDS,
-        audio_checks.SILENCE_DBFS,
-    )
-    inputs = json.dumps([listing, valid_speakers, skip_bad_files, rules])
-    return hashlib.sha256(inputs.encode()).hexdigest()
-
-
-def _current_record(record_path, fingerprint, manifests, resampled_root):
-    """Return the record of an earlier preparation if it still holds."""
-    if not record_path.exists():
-        return None
-    record = json.loads(record_path.read_text(encoding="utf-8"))
-    if record["fingerprint"] != fingerprint:
-        return None
-    files = list(manifests.values())
-    if resampled_root and all(os.path.exists(file) for file in files):
-        # The fingerprint covers the corpus, but not a copy of it.
-        for manifest in manifests.values():
-            entries = load_data_json(
-                manifest, {"data_root": str(resampled_root)}
-            )
-            for entry in entries.values():
-                files += [entry["clean_wav"], entry["noisy_wav"]]
-    return record if all(os.path.exists(file) for file in files) else None
-
-
-def _report(violations, full_list, skip_bad_files):
-    """Raise an error, or log a warning, that names the bad files."""
-    if not violations:
-        full_list.unlink(missing_ok=True)  # of an earlier state of the corpus
-        return
-    if not skip_bad_files:
-        raise ValueError(
-            f"{audio_checks.summarise(violations, full_list)}\n"
-            "Repair or remove them, or leave their pairs out with "
-            "skip_bad_files=True (--skip_bad_files True)"
-        )
-    logger.warning(
-        "skip_bad_files: left out. %s",
-        audio_checks.summarise(violations, full_list, limit=len(violations)),
     )

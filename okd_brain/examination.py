@@ -3,11 +3,19 @@
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path, PurePosixPath
 
+import numpy as np
+import soundfile
 from speechbrain.utils.parallel import get_available_cpu_count, parallel_map
 
-from okd_brain.audio_checks import read_checked_pair
+from okd_brain.audio_checks import (
+    Violation,
+    read_checked,
+    read_checked_pair,
+)
 from okd_brain.resampling import store_resampled
 from okd_brain.signals import SAMPLE_RATE
 
@@ -55,21 +63,141 @@ def examine_pairs(
         sample_rate=sample_rate,
     )
     resampling = sample_rate != SAMPLE_RATE
-    with ThreadPoolExecutor(n_jobs or get_available_cpu_count()) as executor:
-        examined = parallel_map(
-            examine,
-            pairs,
-            executor=executor,
-            progress_bar=progressbar,
-            progress_bar_kwargs={
-                "desc": "Resampling" if resampling else "Checking",
-                "unit": "pair",
-            },
-        )
-        results = list(examined)
+    results = _in_threads(
+        examine,
+        pairs,
+        n_jobs=n_jobs,
+        progressbar=progressbar,
+        desc="Resampling" if resampling else "Checking",
+        unit="pair",
+    )
     good = [(pair, samples) for pair, samples, bad in results if not bad]
     violations = [violation for _, _, bad in results for violation in bad]
     return good, violations
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file that breaks no rule, at 16 kHz.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the root that `examine_files` names.
+    samples : int
+        Its length at 16 kHz.
+    crest_db : float
+        Its peak relative to its RMS level, in dB.
+    """
+
+    path: str
+    samples: int
+    crest_db: float
+
+    @property
+    def seconds(self):
+        """Return the duration."""
+        return self.samples / SAMPLE_RATE
+
+
+def examine_files(files, *, folder, copy_folder, n_jobs=None, progressbar=True):
+    """Check files that have no partner and see that each has a 16 kHz version.
+
+    Arguments
+    ---------
+    files : iterable of str
+        Paths relative to the folder, of any sample rates.
+    folder : Path
+        Where they are.
+    copy_folder : Path
+        If one of them is not at 16 kHz, receives a 16 kHz WAV file of every
+        one, so that all are below one root.
+    n_jobs : int, optional
+        Number of threads; by default one per available CPU.
+    progressbar : bool
+        Whether to show one.
+
+    Returns
+    -------
+    root : Path
+        The folder, or that of the copies.
+    good : dict
+        Path -> `Recording`, of the files that break no rule; in the given order.
+    violations : list of Violation
+        In the given order.
+    """
+    files = list(files)
+    rates = {path: _sample_rate(folder / path) for path in files}
+    copying = any(rate != SAMPLE_RATE for rate in rates.values())
+    taken, violations = {}, []
+    if copying:
+        for path in files:
+            first = taken.setdefault(_wav(path), path)
+            if first != path:
+                rule = f"has the same name as {first}, but for the suffix"
+                violations.append(Violation(str(folder / path), rule))
+        files = list(taken.values())
+    results = _in_threads(
+        lambda path: _examine_file(
+            path,
+            rate=rates[path],
+            folder=folder,
+            copy_folder=copy_folder if copying else None,
+        ),
+        files,
+        n_jobs=n_jobs,
+        progressbar=progressbar,
+        desc="Resampling" if copying else "Checking",
+        unit="file",
+    )
+    good = {}
+    for path, (recording, bad) in zip(files, results, strict=True):
+        violations += bad
+        if not bad:
+            good[path] = recording
+    return copy_folder if copying else folder, good, violations
+
+
+def _in_threads(function, items, *, n_jobs, progressbar, desc, unit):
+    """Return the function of every item, in order."""
+    with ThreadPoolExecutor(n_jobs or get_available_cpu_count()) as executor:
+        return list(
+            parallel_map(
+                function,
+                items,
+                executor=executor,
+                progress_bar=progressbar,
+                progress_bar_kwargs={"desc": desc, "unit": unit},
+            )
+        )
+
+
+def _sample_rate(path):
+    """Return a file's sample rate in Hz; that it is no audio is said later."""
+    try:
+        return soundfile.info(path).samplerate
+    except (OSError, soundfile.SoundFileError):
+        return SAMPLE_RATE
+
+
+def _wav(path):
+    return str(PurePosixPath(path).with_suffix(".wav"))
+
+
+def _examine_file(path, *, rate, folder, copy_folder):
+    """Return the recording at 16 kHz, None for a bad one, and what is wrong."""
+    source = Path(folder, path)
+    samples, violations = read_checked(source, sample_rate=rate)
+    if violations:
+        return None, violations
+    if copy_folder is not None:
+        stamp = int(os.stat(source).st_mtime)
+        path = _wav(path)
+        store_resampled(samples, rate, copy_folder / path, stamp_seconds=stamp)
+    level = np.sqrt(np.mean(samples**2, dtype=np.float64))
+    crest_db = float(20 * np.log10(np.abs(samples).max() / level))
+    length = math.ceil(len(samples) * SAMPLE_RATE / rate)
+    return Recording(path, length, crest_db), violations
 
 
 def _examine(pair, *, data_folder, data_root, sample_rate):

@@ -50,15 +50,17 @@ def choose_speakers(speakers):
     return chosen
 
 
-def known_speakers(wanted, speakers):
-    """Check the user's validation speakers against those of the corpus.
+def known_speakers(wanted, speakers, option="valid_speakers"):
+    """Check the speakers that a user names against those of the corpus.
 
     Arguments
     ---------
     wanted : list of str
         Speakers; numbers stand for their digits.
     speakers : iterable of str
-        The speaker of every training utterance.
+        The speaker of every utterance that may be chosen.
+    option : str
+        What names them, for messages.
 
     Returns
     -------
@@ -72,17 +74,17 @@ def known_speakers(wanted, speakers):
     """
     if not isinstance(wanted, (list, tuple)) or not wanted:
         raise ValueError(
-            f"valid_speakers is {wanted!r}, must be a list of at least one "
-            "training speaker such as [p226, p287]"
+            f"{option} is {wanted!r}, must be a list of at least one of the "
+            "speakers, such as [p226, p287]"
         )
     wanted = {str(speaker) for speaker in wanted}
     there = set(speakers)
     if wanted - there:
         raise ValueError(
-            f"valid_speakers names {', '.join(sorted(wanted - there))}, but the "
-            "training set has only "
-            f"{', '.join(sorted(there)) or 'no speaker at all'} (a speaker is "
-            "the part of the file name before its first underscore)"
+            f"{option} names {', '.join(sorted(wanted - there))}, but the corpus "
+            f"has only {', '.join(sorted(there)) or 'no speaker at all'} (a "
+            "speaker is the part of the file name before its first underscore, "
+            "in a folder of speech its sub-folder if it has one)"
         )
     return sorted(wanted)
 

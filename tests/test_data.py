@@ -184,7 +184,7 @@ def test_unknown_validation_speaker_fails_before_reading(
     corpus, output, no_reading
 ):
     no_reading()
-    with pytest.raises(ValueError, match="names p232, but the training set"):
+    with pytest.raises(ValueError, match="names p232, but the corpus has only"):
         prepare(corpus, output, valid_speakers=["p232"])
 
 

@@ -1,0 +1,157 @@
+"""What every preparation of a corpus does: re-use, report, write elsewhere.
+
+A folder of manifests comes with a record, ``corpus.json``, that vouches for
+them: it has a fingerprint of all that they were made from.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from speechbrain.dataio.dataio import load_data_json
+from speechbrain.utils.logger import get_logger
+
+from okd_brain import __version__, audio_checks
+
+logger = get_logger(__name__)
+
+
+def check_switch(name, value):
+    """Refuse what is neither True nor False: "False" would be true.
+
+    Arguments
+    ---------
+    name : str
+        The option.
+    value : object
+        What it was given.
+
+    Raises
+    ------
+    ValueError
+        If it is no bool.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(
+            f"{name} is {value!r}, must be True or False; on the command line "
+            f"write --{name} True"
+        )
+
+
+def refuse_output_in(data_folder, output_folder, audio_folders):
+    """Keep the promise that nothing is written into a corpus.
+
+    Arguments
+    ---------
+    data_folder : Path
+        The corpus.
+    output_folder : Path
+        Where results go.
+    audio_folders : list of str
+        Folders of the corpus, relative to it, in which no output may lie.
+
+    Raises
+    ------
+    ValueError
+        If the output folder is the corpus or lies in one of the folders.
+    """
+    output = output_folder.resolve()
+    audio = [(data_folder / folder).resolve() for folder in audio_folders]
+    if output == data_folder.resolve() or any(
+        output.is_relative_to(folder) for folder in audio
+    ):
+        raise ValueError(
+            f"output_folder {output_folder} lies in the corpus {data_folder}, "
+            "into which nothing is written; name a folder outside of it"
+        )
+
+
+def fingerprint(*inputs):
+    """Return a digest of what manifests are made from.
+
+    Arguments
+    ---------
+    *inputs : object
+        What `json` can write; the rules of `okd_brain.audio_checks` and the
+        version of okd are added.
+
+    Returns
+    -------
+    str
+    """
+    rules = (
+        audio_checks.MIN_SECONDS,
+        audio_checks.LENGTH_TOLERANCE_SECONDS,
+        audio_checks.SILENCE_DBFS,
+    )
+    text = json.dumps([inputs, rules, __version__])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def current_record(record_path, digest, manifests, **roots):
+    """Return the record of an earlier preparation if it still holds.
+
+    Arguments
+    ---------
+    record_path : Path
+        The record.
+    digest : str
+        `fingerprint` of what would be prepared now.
+    manifests : dict
+        Split -> path of the manifest.
+    **roots : str or Path
+        Roots in the manifests.  The fingerprint covers the corpus, but not a
+        resampled copy of it: the files below these roots must be there.
+
+    Returns
+    -------
+    dict or None
+    """
+    if not record_path.exists():
+        return None
+    record = json.loads(record_path.read_text(encoding="utf-8"))
+    if record["fingerprint"] != digest:
+        return None
+    if not all(os.path.exists(path) for path in manifests.values()):
+        return None
+    files = {
+        value
+        for path in manifests.values()
+        for entry in load_data_json(path, roots).values()
+        for name, value in entry.items()
+        if name.endswith("_wav")
+    }
+    return record if all(os.path.exists(file) for file in files) else None
+
+
+def report_bad_files(violations, full_list, skip_bad_files):
+    """Raise an error, or log a warning, that names the bad files.
+
+    Arguments
+    ---------
+    violations : list of Violation
+        What is wrong.
+    full_list : Path
+        Receives all of it; removed if nothing is.
+    skip_bad_files : bool
+        Whether to warn only.
+
+    Raises
+    ------
+    ValueError
+        If something is wrong and not to be skipped.
+    """
+    if not violations:
+        Path(full_list).unlink(missing_ok=True)  # of an earlier state
+        return
+    if not skip_bad_files:
+        raise ValueError(
+            f"{audio_checks.summarise(violations, full_list)}\n"
+            "Repair or remove them, or leave them out with "
+            "skip_bad_files=True (--skip_bad_files True)"
+        )
+    logger.warning(
+        "skip_bad_files: left out. %s",
+        audio_checks.summarise(violations, full_list, limit=len(violations)),
+    )
