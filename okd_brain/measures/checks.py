@@ -6,7 +6,13 @@ from okd_brain.measures.silence import is_constant
 
 
 def check_reference(
-    reference, *, name, sample_rate, accepted_rates, min_seconds
+    reference,
+    *,
+    name,
+    sample_rate,
+    accepted_rates,
+    min_seconds,
+    role="reference",
 ):
     """A reference as float64, if it can be one.
 
@@ -22,6 +28,8 @@ def check_reference(
         Rates in Hz that the measure accepts.
     min_seconds : float
         Length of the shortest accepted reference.
+    role : str
+        What the messages call it.
 
     Returns
     -------
@@ -35,16 +43,16 @@ def check_reference(
     if sample_rate not in accepted_rates:
         accepted = " or ".join(map(str, accepted_rates))
         raise ValueError(f"{name} needs {accepted} Hz; got {sample_rate} Hz")
-    reference = _finite_signal(reference, role="reference", name=name)
+    reference = _finite_signal(reference, role=role, name=name)
     seconds = len(reference) / sample_rate
     if seconds < min_seconds:
         raise ValueError(
-            f"{name} needs at least {min_seconds} s; the reference has"
+            f"{name} needs at least {min_seconds} s; the {role} has"
             f" {seconds:.4f} s"
         )
     if is_constant(reference):
         raise ValueError(
-            f"{name}: the reference is silent or constant; it must be speech"
+            f"{name}: the {role} is silent or constant; it must be speech"
         )
     return reference
 
