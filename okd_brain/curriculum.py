@@ -11,7 +11,8 @@ okd             generator, current, replay, current  ``number_of_epochs``
 =============== ==================================== ========================
 
 The paper's schedule has the last only.  Its first epoch has no generator phase:
-a discriminator that has seen nothing would teach noise.
+a discriminator that has seen nothing would teach noise.  Without the last, the
+experiment is a warm start for others.
 
 All choices follow from the seed and the epoch, so that a resumed run and every
 process of a distributed one make the same ones.
@@ -32,7 +33,8 @@ class Curriculum:
     Arguments
     ---------
     number_of_epochs : int
-        Epochs of MetricGAN-OKD proper (the paper: 750).
+        Epochs of MetricGAN-OKD proper (the paper: 750); 0 for a warm start,
+        which needs an epoch of another stage.
     seed : int
         Decides every choice.
     number_of_samples : int
@@ -80,7 +82,7 @@ class Curriculum:
                 "the past and must lie in [0, 1]."
             )
         for name, value, least in (
-            ("number_of_epochs", number_of_epochs, 1),
+            ("number_of_epochs", number_of_epochs, 0),
             ("number_of_samples", number_of_samples, 1),
             ("batch_size", batch_size, 1),
             ("valid_interval", valid_interval, 1),
@@ -111,6 +113,11 @@ class Curriculum:
         self.warmup_epochs = warmup_epochs
         self.discriminator_epochs = discriminator_epochs
         self.warmup_batch_size = warmup_batch_size
+        if self.last_epoch == 0:
+            raise ValueError(
+                "number_of_epochs, warmup_epochs and discriminator_epochs are "
+                "all 0, but one of them must be at least 1."
+            )
 
     @property
     def preparation(self):
@@ -121,6 +128,12 @@ class Curriculum:
     def last_epoch(self):
         """The number of epochs of all stages together."""
         return self.preparation + self.number_of_epochs
+
+    @property
+    def generator_stages(self):
+        """The stages in which generators learn, in their order."""
+        lengths = {"warmup": self.warmup_epochs, "okd": self.number_of_epochs}
+        return [stage for stage, epochs in lengths.items() if epochs]
 
     def shorten(self):
         """Cut the preparation to an epoch per stage, for ``--debug``."""

@@ -52,17 +52,25 @@ def start_from_pretrained(modules, hparams):
     ValueError
         If ``pretrained`` names what the experiment does not have (close matches
         are offered), if a source is none, if weights do not fit in every name
-        and shape, or if a head of the discriminator has no counterpart.
+        and shape, if a head of the discriminator has no counterpart, or if no
+        stage trains generators and one of them has no source.
     """
-    if hparams["pretrained"] is None:
-        return []
+    targets = [target.name for target in parse_targets(hparams["targets"])]
+    sources = _sources(hparams["pretrained"] or {}, targets)
+    untrained = [name for name in targets if name not in sources]
+    if untrained and not hparams["curriculum"].generator_stages:
+        raise ValueError(
+            "number_of_epochs and warmup_epochs are 0, so that the "
+            "discriminator would learn from an untrained generator "
+            f"{untrained[0]}: name its weights in pretrained."
+        )
     own = hparams["checkpointer"].find_checkpoint()
     if own is not None:
-        logger.info("%s exists: pretrained is not read.", own.path)
+        if sources:
+            logger.info("%s exists: pretrained is not read.", own.path)
         return []
-    targets = [target.name for target in parse_targets(hparams["targets"])]
     started = []
-    for name, source in _sources(hparams["pretrained"], targets).items():
+    for name, source in sources.items():
         try:
             if name == DISCRIMINATOR:
                 heads = discriminator_heads(

@@ -42,6 +42,24 @@ def test_stages_follow_one_another():
     assert len(curriculum.draw(LENGTHS, 1)) == 10
 
 
+@pytest.mark.parametrize(
+    "lengths, stages, validated",
+    [
+        ({"warmup_epochs": 2}, ["warmup"], [2]),
+        ({"warmup_epochs": 2, "discriminator_epochs": 1}, ["warmup"], [2]),
+        ({"discriminator_epochs": 2}, [], []),
+    ],
+)
+def test_a_warm_start_has_no_stage_of_okd(lengths, stages, validated):
+    curriculum = Curriculum(
+        number_of_epochs=0, seed=1, valid_interval=9, **lengths
+    )
+    assert curriculum.generator_stages == stages
+    epochs = range(1, curriculum.last_epoch + 1)
+    assert [e for e in epochs if curriculum.is_validated(e)] == validated
+    assert not any("generator" in names(curriculum, e) for e in epochs)
+
+
 def test_epochs_differ_and_repeat():
     curriculum = Curriculum(number_of_epochs=9, seed=1, number_of_samples=4)
     drawn = [tuple(curriculum.draw(LENGTHS, epoch)) for epoch in range(1, 9)]
@@ -61,7 +79,8 @@ def test_a_choice_can_be_rebuilt_by_any_process():
     "option, reason",
     [
         ({"history_portion": 1.5}, r"history_portion is 1.5.*\[0, 1\]"),
-        ({"number_of_epochs": 0}, "number_of_epochs is 0.*at least 1"),
+        ({"number_of_epochs": -1}, "number_of_epochs is -1.*at least 0"),
+        ({"number_of_epochs": 0}, "epochs are all 0, but one of them must be"),
         ({"warmup_epochs": 2.5}, "warmup_epochs is 2.5.*whole number"),
         ({"valid_interval": 0}, "valid_interval is 0"),
         ({"max_train_seconds": 0.1}, "max_train_seconds is 0.1.*at least 1"),

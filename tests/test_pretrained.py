@@ -162,6 +162,15 @@ def test_mistakes_are_named(tmp_path, pretrained, reason):
         start(tmp_path, pretrained)
 
 
+def test_a_discriminator_does_not_learn_from_untrained_generators(tmp_path):
+    _, folder = exported(tmp_path / "g")
+    stages = ("--number_of_epochs=0", "--discriminator_epochs=1")
+    for pretrained in (None, {"si_sdr": folder}):
+        with pytest.raises(ValueError, match="an untrained generator s"):
+            start(tmp_path, pretrained, *stages)
+    assert start(tmp_path, folder, *stages)[2] == ["g_si_sdr", "g_segsnr"]
+
+
 def test_nothing_named_nothing_done(tmp_path):
     assert start(tmp_path, None)[2] == []
 
