@@ -95,9 +95,9 @@ def read_checked(path, *, sample_rate):
             "must not hold NaN or infinite samples, has "
             f"{np.count_nonzero(~finite)} of them"
         )
-    elif samples.size and _level_dbfs(samples) <= SILENCE_DBFS:
+    elif samples.size and level_dbfs(samples) <= SILENCE_DBFS:
         rules.append(
-            f"is silent: level {_level_dbfs(samples):.1f} dBFS, must be above "
+            f"is silent: level {level_dbfs(samples):.1f} dBFS, must be above "
             f"{SILENCE_DBFS:.0f} dBFS"
         )
     violations = [Violation(path, rule) for rule in rules]
@@ -184,8 +184,19 @@ def summarise(violations, full_list, limit=REPORT_LINES):
     return "\n".join(lines)
 
 
-def _level_dbfs(samples):
-    """Return the RMS level about the mean (an offset is no sound) in dBFS."""
+def level_dbfs(samples):
+    """Return the RMS level about the mean, since an offset is no sound.
+
+    Arguments
+    ---------
+    samples : numpy.ndarray
+        [samples], full scale 1.
+
+    Returns
+    -------
+    float
+        In dB relative to full scale; -inf for silence.
+    """
     deviation = float(np.std(samples, dtype=np.float64))
     return 20 * np.log10(deviation) if deviation > 0 else float("-inf")
 

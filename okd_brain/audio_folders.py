@@ -1,8 +1,26 @@
 """Folders of recordings without partners: speech, or noise."""
 
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from okd_brain.enhance_jobs import SUFFIXES
+
+
+class Utterance(NamedTuple):
+    """A file of clean speech.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the folder of speech.
+    name, speaker, split : str
+        What it is called, who speaks, and what for.
+    """
+
+    path: str
+    name: str
+    speaker: str
+    split: str
 
 
 def list_audio(folder):

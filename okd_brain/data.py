@@ -117,7 +117,9 @@ def prepare_corpus(
     manifests = {s: str(output_folder / f"{s}.json") for s in SPLITS}
     record_path = output_folder / "corpus.json"
     digest = fingerprint(listing, valid_speakers, skip_bad_files)
-    record = current_record(record_path, digest, manifests, data_root=data_root)
+    record = current_record(
+        record_path, digest, manifests, lambda _: {"data_root": data_root}
+    )
     if record:
         logger.info("Re-using the manifests in %s", output_folder)
     else:

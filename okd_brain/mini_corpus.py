@@ -84,7 +84,7 @@ def build_mini_corpus(folder):
     """
     folder = Path(folder)
     corpus = MiniCorpus(str(folder), list(TALKERS["valid"]))
-    prompts = _find_prompts()
+    prompts = find_prompts()
     fingerprint = _fingerprint(prompts)
     if folder.exists():
         if _is_complete(folder, fingerprint):
@@ -116,8 +116,19 @@ def build_mini_corpus(folder):
     return corpus
 
 
-def _find_prompts():
-    """Return the sorted paths of the prompts of each split."""
+def find_prompts():
+    """Return the sorted paths of the prompts of each split.
+
+    Returns
+    -------
+    dict
+        "train", "valid" and "test" to list of Path.
+
+    Raises
+    ------
+    ValueError
+        If a talker's are absent.
+    """
     prompts = {}
     for split, talkers in TALKERS.items():
         prompts[split] = []

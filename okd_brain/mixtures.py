@@ -18,9 +18,9 @@ Speech is brought to ``level_dbfs`` (RMS over the utterance), noise to the power
 that makes ``snr_db`` the ratio over the whole utterance.  ``noise_start`` is a
 sample of the noise file.  Files are 16 kHz, one channel.
 
-Nothing is ever clipped, and no level is changed to prevent it: the samples are
-float, and noise around a listener does not pass through a converter, so their
-sum may exceed full scale.
+Nothing is clipped on reading, and no level changed to prevent it: the samples
+are float, and noise around a listener does not pass through a converter, so that
+the sum may exceed full scale.  That speech does not is up to its entry.
 """
 
 import math

@@ -89,7 +89,7 @@ def fingerprint(*inputs):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def current_record(record_path, digest, manifests, **roots):
+def current_record(record_path, digest, manifests, roots_of):
     """Return the record of an earlier preparation if it still holds.
 
     Arguments
@@ -100,9 +100,9 @@ def current_record(record_path, digest, manifests, **roots):
         `fingerprint` of what would be prepared now.
     manifests : dict
         Split -> path of the manifest.
-    **roots : str or Path
-        Roots in the manifests.  The fingerprint covers the corpus, but not a
-        resampled copy of it: the files below these roots must be there.
+    roots_of : callable
+        Record -> {root in the manifests: folder}.  The fingerprint covers the
+        corpus, but not a resampled copy of it: the files must all be there.
 
     Returns
     -------
@@ -115,6 +115,7 @@ def current_record(record_path, digest, manifests, **roots):
         return None
     if not all(os.path.exists(path) for path in manifests.values()):
         return None
+    roots = roots_of(record)
     files = {
         value
         for path in manifests.values()

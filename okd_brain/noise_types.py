@@ -1,0 +1,178 @@
+"""Which types of noise train, which validate and which test.
+
+The type of a noise is its file name without the number at the end:
+``Babble_12.wav`` is ``Babble``.  Types in the test are heard nowhere else.
+"""
+
+import math
+import re
+from pathlib import PurePosixPath
+
+# Microsoft Scalable Noisy Speech Dataset, https://github.com/microsoft/MS-SNSD
+MS_SNSD_FOLDERS = {"train": "noise_train", "test": "noise_test"}
+# Our choice: the paper has five types and three, and does not name them.
+MS_SNSD_TYPES = {
+    "train": (
+        "Babble",
+        "CopyMachine",
+        "Typing",
+        "VacuumCleaner",
+        "WasherDryer",
+    ),
+    "test": ("AirConditioner", "AirportAnnouncements", "NeighborSpeaking"),
+}
+TEST_SHARE = 1 / 3  # of the types in any other folder
+
+
+def noise_type(path):
+    """Return the type of a noise.
+
+    Arguments
+    ---------
+    path : str
+        Its file.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> noise_type("noise_train/AirConditioner_10.wav")
+    'AirConditioner'
+    """
+    return re.sub(r"_\d+$", "", PurePosixPath(path).stem)
+
+
+def choose_noises(
+    noise_folder,
+    listing,
+    *,
+    train_noises=None,
+    valid_noises=None,
+    test_noises=None,
+):
+    """Decide which types of noise train, validate and test.
+
+    Arguments
+    ---------
+    noise_folder : Path
+        For messages.
+    listing : iterable of str
+        Paths of its audio files.  Where there are folders ``noise_train`` and
+        ``noise_test`` (MS-SNSD), each serves its own purpose.
+    train_noises, test_noises : list of str, optional
+        Types.  If only one is named, the other is all the rest.  If neither is:
+        of MS-SNSD our choice, `MS_SNSD_TYPES`; of other noise_train and
+        noise_test all types; of any other folder the last third by name tests.
+    valid_noises : list of str, optional
+        Types (of noise_train) that validate and do not train.  By default
+        validation hears other files, or parts of files, of the training types.
+
+    Returns
+    -------
+    dict
+        "train", "test", and "valid" where it has its own types, to {type: files
+        in the order of their numbers}.
+
+    Raises
+    ------
+    ValueError
+        If a type is not there, serves twice, or none is left for a purpose.
+    """
+    pools = {
+        use: [path for path in listing if path.startswith(f"{folder}/")]
+        for use, folder in MS_SNSD_FOLDERS.items()
+    }
+    divided = all(pools.values())
+    if not divided:
+        pools = dict.fromkeys(pools, list(listing))
+    found = {use: _by_type(paths) for use, paths in pools.items()}
+    wanted = {"train": train_noises, "test": test_noises}
+    if valid_noises is not None:
+        found["valid"] = found["train"]
+        wanted["valid"] = valid_noises
+    for use, types in wanted.items():
+        if types is not None:
+            _check_types(noise_folder, f"{use}_noises", types, found[use])
+    _fill_in(wanted, found, divided)
+    for use, types in wanted.items():
+        others = {
+            kind for other in wanted if other != use for kind in wanted[other]
+        }
+        shared = sorted(others & set(types))
+        if shared:
+            raise ValueError(
+                f"{noise_folder}: {', '.join(shared)} would be heard in "
+                f"{use} and elsewhere; name other types with "
+                f"{', '.join(f'{name}_noises' for name in wanted)}"
+            )
+        if not types:
+            raise ValueError(
+                f"{noise_folder}: no type of noise is left for {use}_noises; "
+                f"there are {', '.join(found[use]) or 'none'}, and "
+                f"{', '.join(sorted(others))} serve otherwise"
+            )
+    return {
+        use: {kind: found[use][kind] for kind in sorted(types)}
+        for use, types in wanted.items()
+    }
+
+
+def _check_types(noise_folder, option, types, found):
+    """Refuse types that are no list, or not there."""
+    if isinstance(types, str) or not types:
+        raise ValueError(
+            f"{option} is {types!r}, must be a list of types of noise, such as "
+            "[Babble, Typing]"
+        )
+    absent = sorted(set(types) - set(found))
+    if absent:
+        raise ValueError(
+            f"{option} names {', '.join(absent)}, but {noise_folder} has only "
+            f"{', '.join(found)} (a type is a file name without the number at "
+            "its end)"
+        )
+
+
+def _fill_in(wanted, found, divided):
+    """Choose the types of training and test where the user names none."""
+    if wanted["train"] is None and wanted["test"] is None:
+        wanted |= _default_types(found, divided)
+        if "valid" in wanted:
+            wanted["train"] = sorted(
+                set(wanted["train"]) - set(wanted["valid"])
+            )
+    for use in ("train", "test"):
+        if wanted[use] is None:
+            named = {kind for types in wanted.values() for kind in types or ()}
+            wanted[use] = sorted(set(found[use]) - named)
+
+
+def _default_types(found, divided):
+    """Return the types of training and test where neither is named."""
+    if divided:
+        if all(
+            set(MS_SNSD_TYPES[use]) <= set(found[use]) for use in MS_SNSD_TYPES
+        ):
+            return dict(MS_SNSD_TYPES)
+        return {use: list(found[use]) for use in MS_SNSD_FOLDERS}
+    types = sorted(found["train"])
+    trains = len(types) - math.ceil(TEST_SHARE * len(types))
+    return {"train": types[:trains], "test": types[trains:]}
+
+
+def _by_type(paths):
+    """Return {type: its files by number}, sorted."""
+    types = {}
+    for path in sorted(paths, key=_natural):
+        types.setdefault(noise_type(path), []).append(path)
+    return dict(sorted(types.items()))
+
+
+def _natural(path):
+    """Return a key that sorts Babble_10 behind Babble_9."""
+    return [
+        (int(part), "") if part.isdigit() else (-1, part)
+        for part in re.split(r"(\d+)", path)
+    ]
