@@ -19,8 +19,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from okd_brain.enhance_jobs import plan
 from okd_brain.export import load_generator
+from okd_brain.frame_stream import MAX_DELAY_MS
 from okd_brain.pcm import enhance_stdin
-from okd_brain.streaming import MAX_DELAY_MS
 from okd_brain.wave_files import enhance_file
 from okd_brain.waves import (
     MIN_SECONDS,

@@ -1,0 +1,209 @@
+"""Short-time spectra of a stream, chunk by chunk, with a constant delay.
+
+The delay follows from the transform.  Frame t is centred on sample 256 t and
+512 long, so it ends with sample 256 t + 255.  Samples 256 j to 256 j + 255 of
+the output are the overlap of frames j and j + 1, and hence final once input
+sample 256 j + 511 is there: the first of them waits for 511 more, 31.9 ms at
+16 kHz.  A network adds none if frame t of its output depends on frames up to t
+only.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from okd_brain.signals import N_FFT, SAMPLE_RATE, SpectralAnalysis
+
+MAX_DELAY_MS = 1000 * (N_FFT - 1) / SAMPLE_RATE
+
+# Beyond it, 300 dB above full scale, float32 cannot hold a power spectrum.
+PEAK_LIMIT = 1e15
+
+
+class FrameStream:
+    """Change the spectra of synchronous streams at 16 kHz into one stream.
+
+    What is common to real-time enhancement of every kind.  A subclass says what
+    comes in (``channels``), takes it (``process``) and changes it
+    (``_changed``).
+
+    After m samples have gone in, m - ``delay_samples`` have come out (none
+    before that), whatever the chunks; ``flush`` gives the rest.  So the output
+    is as long as the input, and in step with it.
+
+    Arguments
+    ---------
+    generator : torch.nn.Module
+        In evaluation mode, on any device.
+    sample_rate : int
+        Rate of the streams in Hz: 16000.
+    chunk_samples : int
+        A number that the length of every chunk is a multiple of.
+
+    Raises
+    ------
+    ValueError
+        If the generator is in training mode, the rate is not 16 kHz, or
+        ``chunk_samples`` is not a positive integer.
+    """
+
+    channels = ("stream",)  # what the messages call each
+
+    def __init__(self, generator, sample_rate, chunk_samples):
+        if generator.training:
+            raise ValueError(
+                "The generator is in training mode, where dropout would make "
+                "its output random. Call its eval() first."
+            )
+        if sample_rate != SAMPLE_RATE:
+            raise ValueError(
+                f"A stream must be at {SAMPLE_RATE} Hz; got {sample_rate} Hz. "
+                "Resample it before it is cut into chunks (ffmpeg: -ar "
+                f"{SAMPLE_RATE}); waves.enhance_wave takes recordings of any "
+                "rate."
+            )
+        if not isinstance(chunk_samples, int) or chunk_samples < 1:
+            raise ValueError(
+                "chunk_samples must be an integer from 1 on; got "
+                f"{chunk_samples!r}."
+            )
+        self.generator = generator
+        analysis = SpectralAnalysis(sample_rate)
+        self._hop = analysis.hop
+        assert 2 * self._hop == N_FFT, "the overlap-add is of two frames"
+        self._device = next(generator.parameters()).device
+        self._window = analysis.stft.window.to(self._device)
+        weight = self._window.square()
+        self._end_weight = weight[self._hop :]  # where only one frame is
+        self._weight = weight[: self._hop] + self._end_weight
+        self.delay_samples = N_FFT - math.gcd(chunk_samples, self._hop)
+        self.delay_ms = 1000 * self.delay_samples / sample_rate
+        self.reset()
+
+    def reset(self):
+        """Forget the stream, so that the next sample is the first of another."""
+        self._received = 0  # samples
+        self._returned = 0  # samples
+        self._flushed = False
+        # From where the next frame starts; the first is centred on sample 0.
+        self._pending = self._zeros(self._hop)
+        self._memory = None  # of the generator
+        self._overlap = None  # second half of the last frame, windowed
+        self._final = torch.zeros(0)  # enhanced, not yet returned
+
+    @torch.no_grad()
+    def flush(self):
+        """End the stream and return what is left of it.
+
+        Returns
+        -------
+        torch.Tensor
+            [samples], float32; with what ``process`` returned, as many as went
+            in.  Only ``reset`` may follow.
+
+        Raises
+        ------
+        ValueError
+            If the stream has been flushed already.
+        """
+        self._check_open()
+        self._flushed = True
+        if self._received:
+            # The last frame of a centred transform ends in zeros, and nothing
+            # overlaps with its second half.
+            rest = self._received % self._hop
+            self._append(self._zeros(self._hop - rest))
+            end = self._overlap[:rest] / self._end_weight[:rest]
+            self._final = torch.cat([self._final, end.cpu()])
+        return self._release(len(self._final))
+
+    def _changed(self, spectra):
+        """Return what becomes of the next frames; knows ``_memory``.
+
+        Arguments
+        ---------
+        spectra : torch.Tensor
+            [channels, frames, 257], complex64.
+
+        Returns
+        -------
+        torch.Tensor
+            [frames, 257], complex64.
+        """
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def _take(self, *chunks):
+        """Take the next samples of every channel and return those due."""
+        self._check_open()
+        samples = torch.stack(
+            [
+                self._checked(chunk, name)
+                for chunk, name in zip(chunks, self.channels, strict=True)
+            ]
+        )
+        self._received += samples.shape[1]
+        self._append(samples)
+        due = self._received - self.delay_samples - self._returned
+        return self._release(max(0, due))
+
+    def _check_open(self):
+        if self._flushed:
+            raise ValueError(
+                "The stream has been flushed; reset() starts another."
+            )
+
+    def _checked(self, chunk, name):
+        """Return a chunk as float32, where the generator is."""
+        if isinstance(chunk, np.ndarray):
+            chunk = chunk.copy()  # torch takes no read-only arrays
+        samples = torch.as_tensor(chunk)
+        if samples.ndim != 1 or not samples.is_floating_point():
+            raise ValueError(
+                f"A chunk of the {name} is [samples] of one channel, float "
+                f"with full scale 1; got {samples.dtype} of shape "
+                f"{tuple(samples.shape)}."
+            )
+        good = samples.abs() < PEAK_LIMIT  # false for NaN, too
+        if not good.all():
+            place = int(good.logical_not().nonzero()[0])
+            raise ValueError(
+                f"The {name} must be finite, with full scale 1; sample "
+                f"{self._received + place} is {samples[place]:g}. The chunk "
+                "was not taken."
+            )
+        return samples.to(self._device, torch.float32)
+
+    def _append(self, samples):
+        """Append samples to the input, and to the output what they complete."""
+        self._pending = torch.cat([self._pending, samples], dim=1)
+        if self._pending.shape[1] < N_FFT:
+            return
+        spectra = torch.stft(
+            self._pending,
+            N_FFT,
+            self._hop,
+            window=self._window,
+            center=False,
+            return_complex=True,
+        ).transpose(1, 2)
+        self._pending = self._pending[:, spectra.shape[1] * self._hop :]
+        frames = torch.fft.irfft(self._changed(spectra))
+        firsts, seconds = (self._window * frames).split(self._hop, dim=1)
+        if self._overlap is None:
+            firsts = firsts[1:]  # before the first sample of the stream
+        else:
+            seconds = torch.cat([self._overlap[None], seconds])
+        self._overlap = seconds[-1]
+        complete = (firsts + seconds[:-1]) / self._weight
+        self._final = torch.cat([self._final, complete.flatten().cpu()])
+
+    def _release(self, count):
+        """Return so many of the final samples, or as many as there are."""
+        released, self._final = self._final[:count], self._final[count:]
+        self._returned += len(released)
+        return released
+
+    def _zeros(self, samples):
+        return torch.zeros(len(self.channels), samples, device=self._device)
