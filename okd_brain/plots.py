@@ -1,13 +1,105 @@
-"""Pictures of a training; matplotlib comes with the extra ``plots``."""
+"""Pictures of measurements; matplotlib comes with the extra ``plots``."""
+
+import itertools
+from typing import NamedTuple
 
 
-def draw_curves(rows, path):
-    """Draw each metric over the epochs, validation above test.
+class Point(NamedTuple):
+    """A value in one panel of a picture of lines.
+
+    Arguments
+    ---------
+    down, across : str
+        Which panel: its row and its column; an empty one is not written.
+    line : str
+        Which line in it.
+    x, y : float
+        Several values at one x are drawn as their mean and range.
+    """
+
+    down: str
+    across: str
+    line: str
+    x: float
+    y: float
+
+
+def melt(rows, metrics, *, x, down="split", line="system"):
+    """Make a point of every metric in a row.
 
     Arguments
     ---------
     rows : list of dict
-        ``epoch``, ``stage``, ``split``, ``system``, and a value per metric.
+        What was measured.
+    metrics : list of str
+        The keys of the values; a column of panels each.
+    x, down, line : str
+        The keys of the rest.
+
+    Returns
+    -------
+    list of Point
+
+    Example
+    -------
+    >>> melt(
+    ...     [{"epoch": 3, "split": "test", "system": "csig", "pesq": 1.5}],
+    ...     ["pesq"],
+    ...     x="epoch",
+    ... )
+    [Point(down='test', across='pesq', line='csig', x=3, y=1.5)]
+    """
+    return [
+        Point(row[down], metric, row[line], row[x], row[metric])
+        for row in rows
+        for metric in metrics
+    ]
+
+
+def draw_lines(points, path, *, x_label, y_label="", y_scale="linear"):
+    """Draw lines in panels.
+
+    Arguments
+    ---------
+    points : list of Point
+        In the order in which panels and lines are to stand.
+    path : str or Path
+        The picture to write; its suffix says of which kind.
+    x_label, y_label : str
+        Of all panels.
+    y_scale : str
+        "linear" or "log".
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    """
+    down = _distinct(point.down for point in points)
+    across = _distinct(point.across for point in points)
+    figure, axes = _panels(len(down), len(across))
+    for (i, row), (j, column) in itertools.product(
+        enumerate(down), enumerate(across)
+    ):
+        axis = axes[i, j]
+        panel = [p for p in points if (p.down, p.across) == (row, column)]
+        for line in _distinct(point.line for point in panel):
+            _draw_line(axis, [p for p in panel if p.line == line], line)
+        title = ", ".join(filter(None, (column, row)))
+        axis.set(title=title, xlabel=x_label, ylabel=y_label, yscale=y_scale)
+    axes[0, 0].legend()
+    _save(figure, path)
+
+
+def draw_matrices(matrices, names, path):
+    """Draw matrices of values in [-1, 1], with the values.
+
+    Arguments
+    ---------
+    matrices : dict
+        Title -> np.ndarray [n, n]; NaN stays empty.
+    names : list of str
+        Of the n rows and columns.
     path : str or Path
         The picture to write; its suffix says of which kind.
 
@@ -16,27 +108,50 @@ def draw_curves(rows, path):
     ModuleNotFoundError
         If matplotlib is not installed.
     """
+    size = 1 + 0.6 * len(names)
+    figure, axes = _panels(1, len(matrices), width=size, height=size)
+    places = range(len(names))
+    for axis, (title, matrix) in zip(axes[0], matrices.items(), strict=True):
+        axis.imshow(matrix, cmap="RdBu", vmin=-1, vmax=1)
+        for i, j in itertools.product(places, places):
+            if matrix[i, j] == matrix[i, j]:  # not NaN
+                axis.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center")
+        axis.set(title=title, xticks=places, yticks=places)
+        axis.set_xticklabels(names, rotation=90)
+        axis.set_yticklabels(names)
+    _save(figure, path)
+
+
+def _panels(rows, columns, width=4, height=3):
+    """Return a figure and its axes [rows, columns]; sizes in inches."""
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "Pictures need matplotlib: pip install 'okd[plots]'"
         ) from error
-    described = ("epoch", "stage", "split", "system")
-    metrics = [key for key in rows[0] if key not in described]
-    splits = list(dict.fromkeys(row["split"] for row in rows))
-    figure = Figure(figsize=(4 * len(metrics), 3 * len(splits)))
-    axes = figure.subplots(len(splits), len(metrics), squeeze=False)
-    for split, line in zip(splits, axes, strict=True):
-        for metric, axis in zip(metrics, line, strict=True):
-            for system in dict.fromkeys(row["system"] for row in rows):
-                points = [
-                    (row["epoch"], row[metric])
-                    for row in rows
-                    if (row["split"], row["system"]) == (split, system)
-                ]
-                axis.plot(*zip(*points, strict=True), "o-", label=system)
-            axis.set(title=f"{metric}, {split}", xlabel="epoch")
-    axes[0, 0].legend()
+    figure = Figure(figsize=(width * columns, height * rows))
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _save(figure, path):
     figure.tight_layout()
     figure.savefig(path)
+
+
+def _draw_line(axis, points, label):
+    """Draw the mean at every x, and the range where there are several."""
+    by_x = {}
+    for point in points:
+        by_x.setdefault(point.x, []).append(point.y)
+    places = sorted(by_x)
+    means = [sum(by_x[x]) / len(by_x[x]) for x in places]
+    (drawn,) = axis.plot(places, means, "o-", label=label)
+    if any(len(values) > 1 for values in by_x.values()):
+        low = [min(by_x[x]) for x in places]
+        high = [max(by_x[x]) for x in places]
+        axis.fill_between(places, low, high, color=drawn.get_color(), alpha=0.2)
+
+
+def _distinct(values):
+    return list(dict.fromkeys(values))

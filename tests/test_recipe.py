@@ -146,6 +146,39 @@ def test_a_run_may_start_from_another(train, corpus, trained, tmp_path):
     assert other.read_bytes() != weights
 
 
+def test_a_warm_start_for_others(train, corpus, tmp_path):
+    """A generator alone, then discriminators alone, on what it makes."""
+    hparams = RECIPE / "hparams"
+    options = ["--report_metrics=[pesq]", "--warmup_epochs=1"]
+    alone = tmp_path / "generator"
+    run(
+        *(train, corpus, alone, hparams / "multi_node.yaml", *options),
+        epochs=0,
+    )
+    results = json.loads((alone / "results.json").read_text())
+    assert list(results["systems"]) == ["noisy", "pesq_csig"]
+    assert results["checkpoints"]["pesq_csig"]["phase"] == "warmup"
+    assert [path.name for path in (alone / "export").iterdir()] == ["pesq_csig"]
+
+    export = alone / "export" / "pesq_csig"
+    options[1:] = ["--discriminator_epochs=1", f"--pretrained={export}"]
+    both = tmp_path / "both"
+    run(
+        *(train, corpus, both, hparams / "multi_discriminator.yaml", *options),
+        epochs=0,
+        samples=1,
+    )
+    again = json.loads((both / "results.json").read_text())
+    assert again["systems"] == results["systems"]
+    assert again["checkpoints"]["pesq_csig"]["phase"] == "discriminator"
+    name = "enhance_model.ckpt"
+    assert (both / "export" / "pesq_csig" / name).read_bytes() == (
+        export / name
+    ).read_bytes()
+    heads = load_discriminator(both / "export" / "discriminator")
+    assert [names for _, names in heads] == [("pesq",), ("csig",)]
+
+
 def test_a_metric_of_ones_own(train, corpus, tmp_path):
     """The README's example: one YAML, two processes that score."""
     yaml = tmp_path / "own.yaml"
@@ -231,11 +264,13 @@ def test_the_export_enhances_as_the_test_did(trained, corpus, tmp_path):
 def test_curves_of_the_kept_checkpoints(train, corpus, trained, monkeypatch):
     """Validation of the best epochs is what training said of them."""
     spec = importlib.util.spec_from_file_location(
-        "curves", RECIPE / "curves.py"
+        "analyse", RECIPE / "analyse.py"
     )
-    curves = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(curves)
-    monkeypatch.setattr(train, "main", curves.main)
+    analyse = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(analyse)
+    monkeypatch.setattr(
+        train, "main", lambda argv: analyse.main(["curves", *argv])
+    )
     run(train, corpus, trained, BASE, *WARM)
     with open(trained / "curves.csv", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -1,0 +1,159 @@
+"""Correlation between metrics: which of them want the same of enhanced speech?"""
+
+import itertools
+
+import numpy as np
+from scipy import stats
+
+from okd_brain.tasks import SpeechEnhancement
+
+METHODS = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
+MIN_FILES = 3  # of two, the correlation is 1 or -1
+
+
+def correlate(tables, systems=None, unprocessed=SpeechEnhancement.unprocessed):
+    """Correlate every two metrics over enhanced files.
+
+    Arguments
+    ---------
+    tables : dict
+        Name of a file of scores -> system -> utterance -> metric -> value, from
+        ``read_scores``; all of the same metrics.
+    systems : list of str, optional
+        Whose enhanced files; all but the unprocessed speech by default.
+    unprocessed : str
+        The system that did nothing.
+
+    Returns
+    -------
+    list of dict
+        ``of`` ("score"; or "gain", the score of an utterance less that of its
+        unprocessed speech, if every file of scores has that), ``method``
+        ("pearson" or "spearman"), ``first`` and ``second`` metric,
+        ``correlation`` (NaN if either is the same everywhere, or fewer than
+        three files are left), ``files`` it is over, and ``left_out``: those
+        where either value is not finite.
+
+    Raises
+    ------
+    ValueError
+        If metrics differ, a system is unknown, or there are fewer than three
+        enhanced files.
+    """
+    metrics = _common_metrics(tables)
+    known = list(dict.fromkeys(itertools.chain(*tables.values())))
+    if systems is None:
+        systems = [system for system in known if system != unprocessed]
+    unknown = [system for system in systems if system not in known]
+    if unknown:
+        raise ValueError(
+            f"No file of scores has a system '{unknown[0]}'; there are "
+            f"{', '.join(known)}"
+        )
+    values = {"score": _scores(tables, systems, metrics)}
+    if len(values["score"]) < MIN_FILES:
+        raise ValueError(
+            f"{', '.join(tables)}: {len(values['score'])} enhanced files of "
+            f"{', '.join(systems) or 'no system'}, but a correlation needs at "
+            f"least {MIN_FILES}"
+        )
+    enhanced = [system for system in systems if system != unprocessed]
+    if enhanced and all(unprocessed in table for table in tables.values()):
+        values["gain"] = _gains(tables, enhanced, metrics, unprocessed)
+    return [
+        row
+        for of, array in values.items()
+        for row in _correlate(of, metrics, array)
+    ]
+
+
+def correlation_matrices(rows):
+    """Return what ``plots.draw_matrices`` takes.
+
+    Arguments
+    ---------
+    rows : list of dict
+        From ``correlate``.
+
+    Returns
+    -------
+    matrices : dict
+        Title -> np.ndarray [metric, metric], 1 on the diagonal.
+    names : list of str
+        The metrics.
+    """
+    names = list(
+        dict.fromkeys(row[key] for key in ("first", "second") for row in rows)
+    )
+    matrices = {}
+    for row in rows:
+        matrix = matrices.setdefault(
+            f"{row['of']}, {row['method']}", np.eye(len(names))
+        )
+        i, j = names.index(row["first"]), names.index(row["second"])
+        matrix[i, j] = matrix[j, i] = row["correlation"]
+    return matrices, names
+
+
+def _common_metrics(tables):
+    """Return the metrics that all tables have to have."""
+    found = {
+        name: tuple(next(iter(next(iter(table.values())).values())))
+        for name, table in tables.items()
+    }
+    (first, metrics), *others = found.items()
+    for name, others_metrics in others:
+        if set(others_metrics) != set(metrics):
+            raise ValueError(
+                f"{first} has the metrics {', '.join(metrics)}, but {name} has "
+                f"{', '.join(others_metrics)}: score all with the same"
+            )
+    return list(metrics)
+
+
+def _scores(tables, systems, metrics):
+    """Return np.ndarray [enhanced file, metric]."""
+    rows = [
+        [scores[metric] for metric in metrics]
+        for table in tables.values()
+        for system in systems
+        for scores in table.get(system, {}).values()
+    ]
+    return np.array(rows).reshape(-1, len(metrics))
+
+
+def _gains(tables, systems, metrics, unprocessed):
+    """Return np.ndarray [enhanced file, metric]; NaN without a counterpart."""
+    nothing = dict.fromkeys(metrics, np.nan)
+    rows = [
+        [
+            scores[m] - table[unprocessed].get(utterance, nothing)[m]
+            for m in metrics
+        ]
+        for table in tables.values()
+        for system in systems
+        for utterance, scores in table.get(system, {}).items()
+    ]
+    return np.array(rows).reshape(-1, len(metrics))
+
+
+def _correlate(of, metrics, values):
+    rows = []
+    pairs = itertools.combinations(range(len(metrics)), 2)
+    for (method, function), (i, j) in itertools.product(METHODS.items(), pairs):
+        both = values[np.isfinite(values[:, [i, j]]).all(axis=1)][:, [i, j]]
+        defined = len(both) >= MIN_FILES and np.ptp(both, axis=0).all()
+        rows.append(
+            {
+                "of": of,
+                "method": method,
+                "first": metrics[i],
+                "second": metrics[j],
+                "correlation": (
+                    float(function(*both.T).statistic) if defined else np.nan
+                ),
+                "files": len(both),
+                "left_out": len(values) - len(both),
+            }
+        )
+    return rows

@@ -1,0 +1,163 @@
+"""How far the generators of a run are from each other, over its training."""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.checkpoints import Checkpointer
+
+from okd_brain.analyses.kept import kept_checkpoints, spread_batches, when
+from okd_brain.checkpoints import load_generators
+from okd_brain.metrics import parse_targets
+from okd_brain.mimicry import mse
+from okd_brain.networks import build_modules
+from okd_brain.plots import Point
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment that was trained.
+
+    Attributes
+    ----------
+    name : str
+        Its output folder, as it was given.
+    hparams : dict
+        The experiment, but for its checkpointer.
+    generators : dict
+        Target -> module, in evaluation mode.
+    checkpoints : list of Checkpoint
+        In the order of the epochs.
+    """
+
+    name: str
+    hparams: dict
+    generators: dict
+    checkpoints: list
+
+
+def open_run(folder):
+    """Rebuild a run from its output folder, and nothing is written there.
+
+    Loading ``hyperparams.yaml`` runs the code that it names: open runs of people
+    you trust.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The output folder of ``train.py``, with its checkpoints in ``save``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ValueError
+        If the folder is no such folder or has no checkpoint, or the run has
+        fewer than two generators.
+    """
+    hyperparams = Path(folder) / "hyperparams.yaml"
+    save = Path(folder) / "save"
+    if not (hyperparams.is_file() and save.is_dir()):
+        raise ValueError(
+            f"{folder} has no hyperparams.yaml or no folder save, but the "
+            "output folder of a training is expected."
+        )
+    # Where a run was trained may not exist here: nothing is opened there.
+    overrides = {"output_folder": str(folder), "checkpointer": None}
+    with open(hyperparams, encoding="utf-8") as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    targets = parse_targets(hparams["targets"])
+    if len(targets) < 2:
+        raise ValueError(
+            f"{folder} has one generator ({targets[0].name}), but a distance "
+            "is between two or more."
+        )
+    modules = build_modules(hparams)
+    checkpoints = kept_checkpoints(
+        Checkpointer(save), lambda meta: True, "from the end of an epoch"
+    )
+    return Run(
+        name=str(folder),
+        hparams=hparams,
+        generators={t.name: modules[f"g_{t.name}"].eval() for t in targets},
+        checkpoints=checkpoints,
+    )
+
+
+def measure_distance(runs, dataset, utterances):
+    """Compare the spectra of the generators of each run.
+
+    Weights are not compared: networks that start apart may compute the same
+    with other weights, so that a distance between these has no scale.
+
+    Arguments
+    ---------
+    runs : list of Run
+        From ``open_run``.
+    dataset : DynamicItemDataset
+        The utterances, the same for all runs.
+    utterances : int
+        How many of it are used.
+
+    Returns
+    -------
+    list of dict
+        ``run``, ``alpha``, ``epoch``, ``stage``, ``first`` and ``second``
+        generator, and ``mse``: the mean squared difference of their log1p
+        magnitudes, averaged over utterances (mimicry ``mse``, whatever the run
+        was trained with).
+    """
+    batches = spread_batches(dataset, utterances)
+    rows = []
+    for run in runs:
+        task = run.hparams["task"]
+        inputs = [task.inputs(batch) for batch in batches]
+        for checkpoint in run.checkpoints:
+            load_generators(checkpoint, run.generators)
+            distances = _distances(task, run.generators, inputs)
+            rows += [
+                {
+                    "run": run.name,
+                    "alpha": run.hparams["alpha"],
+                    **when(checkpoint),
+                    "first": first,
+                    "second": second,
+                    "mse": distance,
+                }
+                for (first, second), distance in distances.items()
+            ]
+    return rows
+
+
+def distance_points(rows):
+    """Return the distances for ``plots.draw_lines``, a line a run."""
+    return [
+        Point(
+            "",
+            "",
+            f"alpha {row['alpha']:g} ({row['run']})",
+            row["epoch"],
+            row["mse"],
+        )
+        for row in rows
+    ]
+
+
+@torch.no_grad()
+def _distances(task, generators, inputs):
+    """Return pair of generators -> mean over utterances."""
+    pairs = itertools.combinations(generators, 2)
+    sums = dict.fromkeys(pairs, 0.0)
+    for one in inputs:
+        outputs = {
+            name: task.estimate(generator, one)
+            for name, generator in generators.items()
+        }
+        for first, second in sums:
+            error = mse(outputs[first], outputs[second], one.frames)
+            sums[first, second] += float(error)
+    return {pair: total / len(inputs) for pair, total in sums.items()}

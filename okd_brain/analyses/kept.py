@@ -1,0 +1,89 @@
+"""What the analyses of a training look at: kept checkpoints, fixed utterances."""
+
+import numpy as np
+from speechbrain.dataio.batch import PaddedBatch
+
+
+def kept_checkpoints(checkpointer, accept, what):
+    """Return some of the checkpoints that a run has kept.
+
+    Arguments
+    ---------
+    checkpointer : Checkpointer
+        Of the run.
+    accept : callable
+        Given what a checkpoint says of itself (a dict), tells whether it is
+        wanted.
+    what : str
+        What those are, for the error.
+
+    Returns
+    -------
+    list of Checkpoint
+        In the order of the epochs, from the ends of epochs only.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    kept = [
+        checkpoint
+        for checkpoint in checkpointer.list_checkpoints()
+        if "phase" in checkpoint.meta and accept(checkpoint.meta)
+    ]
+    if not kept:
+        raise ValueError(
+            f"{checkpointer.checkpoints_dir} holds no checkpoint {what}: train "
+            "with --checkpoints_to_keep 1000, or name the output_folder of a "
+            "run that was trained so."
+        )
+    return sorted(kept, key=lambda checkpoint: checkpoint.meta["epoch"])
+
+
+def when(checkpoint):
+    """Return the first cells of a row: ``epoch`` and ``stage``."""
+    return {
+        "epoch": checkpoint.meta["epoch"],
+        "stage": checkpoint.meta["phase"],
+    }
+
+
+def spread_batches(dataset, count):
+    """Choose utterances that are spread evenly over a set.
+
+    Manifests are sorted by name, so that these are of many speakers, and the
+    same for every run.
+
+    Arguments
+    ---------
+    dataset : DynamicItemDataset
+        The set.
+    count : int
+        How many; all if there are fewer.
+
+    Returns
+    -------
+    list of PaddedBatch
+        An utterance each.
+
+    Raises
+    ------
+    ValueError
+        If the count is not positive.
+
+    Example
+    -------
+    >>> from speechbrain.dataio.dataset import DynamicItemDataset
+    >>> entries = {f"u{i}": {"number": i} for i in range(9)}
+    >>> dataset = DynamicItemDataset(entries, output_keys=["id"])
+    >>> [batch.id for batch in spread_batches(dataset, 3)]
+    [['u0'], ['u4'], ['u8']]
+    """
+    if count < 1:
+        raise ValueError(
+            f"The number of utterances is {count}, but it must be at least 1."
+        )
+    count = min(count, len(dataset))
+    chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int)
+    return [PaddedBatch([dataset[index]]) for index in chosen]
