@@ -284,8 +284,9 @@ class OKDBrain(EvaluatingBrain):
             )
             labels = labels.expand_as(scores)
         else:
-            name = "enhanced" if self.source == "enhanced" else "noisy"
-            labels = batch[f"{name}_label"].data
+            is_enhanced = self.source == "enhanced"
+            name = "enhanced_label" if is_enhanced else "unprocessed_label"
+            labels = batch[name].data
         errors = ((scores - labels) ** 2).mean(dim=0)
         by_head = {}
         for head, error in zip(self.heads, errors, strict=True):

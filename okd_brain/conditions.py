@@ -1,16 +1,13 @@
-"""Scores by SNR, noise and speaker, where something says which is which."""
+"""SNR, noise and speaker of utterances, where something says which is which."""
 
 import json
 import math
 from pathlib import Path
 
 from okd_brain.paired_folders import listed
-from okd_brain.scoreboard import means
 
 CONDITIONS = ("snr_db", "noise", "speaker")
 LOG_PATTERN = "log_*.txt"  # VoiceBank-DEMAND: log_testset.txt
-MAX_RATIOS = 10  # VoiceBank-DEMAND has four; a range has as many as utterances
-BAND_DB = 5
 
 
 def read_conditions(path, utterances):
@@ -53,20 +50,36 @@ def read_conditions(path, utterances):
     missing = [name for name in utterances if name not in known]
     if missing:
         raise ValueError(f"{path}: does not say anything of {listed(missing)}")
-    shared = [
-        condition
-        for condition in CONDITIONS
-        if all(condition in known[name] for name in utterances)
-    ]
-    if not shared:
+    shared = _shared(known, utterances)
+    if not any(shared.values()):
         raise ValueError(
             f"{path}: does not give any of {', '.join(CONDITIONS)} for all "
             "utterances"
         )
-    return {
-        name: {condition: known[name][condition] for condition in shared}
-        for name in utterances
-    }
+    return shared
+
+
+def conditions_of(entries, utterances):
+    """Return what the entries of a manifest say of utterances.
+
+    Arguments
+    ---------
+    entries : dict
+        Of a manifest; may have any of ``snr_db``, ``noise`` and ``speaker``.
+    utterances : list of str
+        Whose conditions are needed.
+
+    Returns
+    -------
+    dict
+        Utterance -> condition -> value; those that all utterances have.
+
+    Example
+    -------
+    >>> conditions_of({"a": {"snr_db": 5, "length": 9}}, ["a"])
+    {'a': {'snr_db': 5.0}}
+    """
+    return _shared(_described(entries), utterances)
 
 
 def find_conditions(noisy, utterances):
@@ -93,89 +106,6 @@ def find_conditions(noisy, utterances):
     return None
 
 
-def break_down(scores, conditions):
-    """Average scores over the utterances of each condition.
-
-    Arguments
-    ---------
-    scores : dict
-        system -> utterance -> metric -> value.
-    conditions : dict
-        utterance -> condition -> value.
-
-    Returns
-    -------
-    dict
-        condition -> value, as text -> {"utterances", "systems"}, the latter
-        system -> metric -> mean, None where there is no finite one. More than
-        ten SNRs become bands of 5 dB, "0 to 5" without the 5. Left out is a
-        condition that does not group: the same for all utterances, or another
-        for each.
-
-    Example
-    -------
-    >>> scores = {"noisy": {"a": {"pesq": 1.0}, "b": {"pesq": 2.0}}}
-    >>> scores["noisy"]["c"] = {"pesq": 3.0}
-    >>> snrs_db = {"a": 2.5, "b": 17.5, "c": 17.5}
-    >>> conditions = {name: {"snr_db": snrs_db[name]} for name in snrs_db}
-    >>> break_down(scores, conditions)["snr_db"]["17.5"]
-    {'utterances': 2, 'systems': {'noisy': {'pesq': 2.5}}}
-    """
-    found = {}
-    for condition in next(iter(conditions.values())):
-        values = {name: known[condition] for name, known in conditions.items()}
-        groups = _groups(condition, values)
-        if 1 < len(groups) < len(values):
-            found[condition] = {
-                label: {
-                    "utterances": len(names),
-                    "systems": {
-                        system: _means(rows, names)
-                        for system, rows in scores.items()
-                    },
-                }
-                for label, names in groups.items()
-            }
-    return found
-
-
-def tables(breakdown):
-    """Return a breakdown as Markdown tables, one per condition.
-
-    Arguments
-    ---------
-    breakdown : dict
-        From ``break_down``.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> print(tables({"noise": {
-    ...     "bus": {"utterances": 9, "systems": {"noisy": {"pesq": 1.5}}},
-    ... }}))
-    | noise | utterances | system | pesq |
-    | --- | --- | --- | --- |
-    | bus | 9 | noisy | 1.500 |
-    """
-    blocks = []
-    for condition, groups in breakdown.items():
-        rows = []
-        for label, group in groups.items():
-            for system, values in group["systems"].items():
-                cells = [
-                    "n/a" if value is None else f"{value:.3f}"
-                    for value in values.values()
-                ]
-                rows.append([label, str(group["utterances"]), system, *cells])
-        head = [condition, "utterances", "system", *values]
-        rows = [head, ["---"] * len(head), *rows]
-        blocks.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
-    return "\n\n".join(blocks)
-
-
 def _log(path, text):
     known = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -196,16 +126,33 @@ def _log(path, text):
 
 def _manifest(path, text):
     try:
-        return {
-            name: {
-                condition: _READERS[condition](entry[condition])
-                for condition in CONDITIONS
-                if entry.get(condition) is not None
-            }
-            for name, entry in json.loads(text).items()
-        }
+        return _described(json.loads(text))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: is no manifest: {error}") from error
+
+
+def _described(entries):
+    return {
+        name: {
+            condition: _READERS[condition](entry[condition])
+            for condition in CONDITIONS
+            if entry.get(condition) is not None
+        }
+        for name, entry in entries.items()
+    }
+
+
+def _shared(known, utterances):
+    """Keep the conditions that all utterances have."""
+    shared = [
+        condition
+        for condition in CONDITIONS
+        if all(condition in known[name] for name in utterances)
+    ]
+    return {
+        name: {condition: known[name][condition] for condition in shared}
+        for name in utterances
+    }
 
 
 def _finite(snr_db):
@@ -216,30 +163,3 @@ def _finite(snr_db):
 
 
 _READERS = {"snr_db": _finite, "noise": str, "speaker": str}
-
-
-def _groups(condition, values):
-    """Return label -> utterances, in the order of the values."""
-    if condition != "snr_db":
-        label = str
-    elif len(set(values.values())) <= MAX_RATIOS:
-        label = "{:g}".format
-    else:
-        label = _band
-    groups = {}
-    for name in sorted(values, key=values.get):
-        groups.setdefault(label(values[name]), []).append(name)
-    return groups
-
-
-def _band(snr_db):
-    low = math.floor(snr_db / BAND_DB) * BAND_DB
-    return f"{low} to {low + BAND_DB}"
-
-
-def _means(rows, names):
-    averages = means({name: rows[name] for name in names})
-    return {
-        metric: mean if math.isfinite(mean) else None  # JSON has no other
-        for metric, mean in averages.items()
-    }

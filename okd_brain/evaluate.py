@@ -16,13 +16,9 @@ from speechbrain.utils.logger import get_logger
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from okd_brain import report
+from okd_brain.breakdown import break_down, tables
 from okd_brain.comparison import compare, corpus_name
-from okd_brain.conditions import (
-    break_down,
-    find_conditions,
-    read_conditions,
-    tables,
-)
+from okd_brain.conditions import find_conditions, read_conditions
 from okd_brain.manifests import write_json
 from okd_brain.metrics import METRICS, resolve_metrics
 from okd_brain.paired_folders import check_headers, pair_folders

@@ -63,6 +63,7 @@ class EvaluatingBrain(sb.Brain):
 
         self.learnt = [m for target in self.targets for m in target.metrics]
         reported = resolve_metrics(self.hparams.report_metrics)
+        reported += self.task.reported
         self.board = Scoreboard(self.make_scorer(self.learnt + reported))
         self.tensorboard = None
         if self.hparams.use_tensorboard:
@@ -111,11 +112,14 @@ class EvaluatingBrain(sb.Brain):
     def compute_objectives(self, predictions, batch, stage):
         """Hand the waves to the scorer; return the mean spectral error."""
         inputs, outputs = predictions
-        waves = {name: enhanced.wave for name, enhanced in outputs.items()}
-        waves[self.task.unprocessed] = self.task.unprocessed_wave(batch)
+        waves = {
+            self.task.unprocessed: self.task.unprocessed_wave(batch),
+            **self.task.baselines(batch),
+            **{name: enhanced.wave for name, enhanced in outputs.items()},
+        }
         for name, wave in waves.items():
             pairs = self.task.scored_pairs(wave, batch)
-            cached = name == self.task.unprocessed
+            cached = name not in outputs  # these never change
             self.board.submit(name, batch.id, pairs, cached=cached)
         aim = self.task.supervised_target(inputs)
         errors = [
@@ -215,7 +219,7 @@ class EvaluatingBrain(sb.Brain):
         -------
         scores : dict
             system -> utterance -> metric -> value; the systems are the
-            generators, and the unprocessed input.
+            unprocessed input, the task's baselines, and the generators.
         origins : dict
             generator -> its checkpoint (see ``checkpoints.load_generators``).
 

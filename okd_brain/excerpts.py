@@ -73,7 +73,7 @@ class ExcerptReader:
     dict
         What ``reader(item)`` gives: the dataset's items, cut to the excerpt;
         for a ``Record`` also ``enhanced_sig`` [samples], ``enhanced_label``
-        and ``noisy_label`` [heads], normalised scores in [0, 1].
+        and ``unprocessed_label`` [heads], normalised scores in [0, 1].
     """
 
     def __init__(self, dataset, heads, replay):
@@ -89,7 +89,7 @@ class ExcerptReader:
             **self._read(item.excerpt),
             "enhanced_sig": self.replay.read(item),
             "enhanced_label": self._label(item.scores),
-            "noisy_label": self._label(item.noisy_scores),
+            "unprocessed_label": self._label(item.noisy_scores),
         }
 
     def _read(self, excerpt):

@@ -4,7 +4,10 @@ from speechbrain.utils.checkpoints import torch_recovery
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.breakdown import break_down
+from okd_brain.conditions import conditions_of
 from okd_brain.export import export_discriminator, export_generator
+from okd_brain.manifests import write_json
 from okd_brain.networks import bare
 from okd_brain.report import make_results, table, write_results
 
@@ -16,6 +19,8 @@ def report_on(brain, dataset, *, corpus, split):
 
     Where there was a supervised warm-up, its best generators are rows of their
     own, ``<generator>@warmup``: what it reached is not MetricGAN-OKD's merit.
+    In a warm start, which has nothing after it, they are the generators; where
+    only the discriminator learnt, these are as they came from ``pretrained``.
 
     Arguments
     ---------
@@ -36,23 +41,30 @@ def report_on(brain, dataset, *, corpus, split):
         See ``report.make_results``; on the main process only.
     """
     scores, origins = {}, {}
-    stages = ["warmup", "okd"] if brain.curriculum.warmup_epochs else ["okd"]
+    newest = brain.checkpointer.find_checkpoint()
+    stages = brain.curriculum.generator_stages or [newest]
     for stage in stages:
         stage_scores, stage_origins = brain.test(
             dataset, stage, brain.hparams.test_dataloader_opts
         )
-        unprocessed = stage_scores.pop(brain.task.unprocessed)
-        scores.setdefault(brain.task.unprocessed, unprocessed)
-        suffix = "" if stage == "okd" else f"@{stage}"
-        for name in stage_origins:
-            scores[name + suffix] = stage_scores[name]
-            origins[name + suffix] = stage_origins[name]
+        suffix = "" if stage == stages[-1] else f"@{stage}"
+        for name, by_utterance in stage_scores.items():
+            if name in stage_origins:
+                scores[name + suffix] = by_utterance
+                origins[name + suffix] = stage_origins[name]
+            else:  # no generator: the same in every stage
+                scores.setdefault(name, by_utterance)
     if not if_main_process():
         return None
     results = make_results(
         corpus=corpus, split=split, scores=scores, origins=origins
     )
     write_results(brain.artifacts_folder, results, scores)
+    utterances = list(scores[brain.task.unprocessed])
+    breakdown = break_down(scores, conditions_of(dataset.data, utterances))
+    if breakdown:
+        path = brain.artifacts_folder / f"breakdown_{split}.json"
+        write_json(path, breakdown)
     for system, means in results["systems"].items():
         origin = origins.get(system, {})
         brain.hparams.train_logger.log_stats(
@@ -68,7 +80,7 @@ def report_on(brain, dataset, *, corpus, split):
 
 
 def export_trained(brain, *, corpus, results):
-    """Export every generator and the discriminator.
+    """Export every generator, and the discriminator if it has learnt.
 
     Arguments
     ---------
@@ -97,17 +109,19 @@ def export_trained(brain, *, corpus, results):
             details=details,
         )
     newest = brain.checkpointer.find_checkpoint()
-    networks = []
-    for name in brain.discriminator_heads:
-        network = bare(brain.modules[name])
-        torch_recovery(network, newest.paramfiles[name], True)
-        networks.append(network)
-    export_discriminator(
-        networks,
-        folder / "discriminator",
-        heads=[
-            [h.name for h in own] for own in brain.discriminator_heads.values()
-        ],
-    )
+    if newest.meta["steps"].keys() & brain.discriminator_heads.keys():
+        networks = []
+        for name in brain.discriminator_heads:
+            network = bare(brain.modules[name])
+            torch_recovery(network, newest.paramfiles[name], True)
+            networks.append(network)
+        export_discriminator(
+            networks,
+            folder / "discriminator",
+            heads=[
+                [head.name for head in own]
+                for own in brain.discriminator_heads.values()
+            ],
+        )
     first = folder / brain.targets[0].name
     logger.info("Exported to %s: try okd-enhance %s", folder, first)

@@ -6,7 +6,10 @@ zero padded), so that an exported generator runs in SpeechBrain's stock
 inference classes.
 """
 
+import numpy as np
 import torch
+from scipy.integrate import cumulative_trapezoid
+from scipy.optimize import brentq
 from speechbrain.dataio.dataio import length_to_mask
 from speechbrain.processing.features import ISTFT, STFT, spectral_magnitude
 from speechbrain.processing.signal_processing import resynthesize
@@ -17,6 +20,10 @@ WINDOW_MS = 32  # 512 samples at 16 kHz
 HOP_MS = 16  # 256 samples at 16 kHz
 N_BINS = N_FFT // 2 + 1
 MASK_FLOOR = 0.05  # authors' train.py; SpeechBrain's MetricGAN `min_mask`
+N_BANDS = 64  # NELE-GAN (Li and Yamagishi, ICASSP 2021), code
+LOWEST_BIN, HIGHEST_BIN = 2, 255  # NELE-GAN's code silences 0, 1 and 256
+BAND_EXPONENT = 1 / 6  # of power: a loudness-like scale (NELE-GAN)
+INAUDIBLE_POWER = 1e-6  # of a band, 60 dB below speech at -25 dBFS
 
 
 class SpectralAnalysis:
@@ -66,9 +73,43 @@ class SpectralAnalysis:
             [batch, frames, 257], not negative; always float32, whatever the
             precision around it (a magnitude has more range than fp16).
         """
+        spectrum = self.transform(wave)
         with torch.autocast(wave.device.type, enabled=False):
-            spectrum = self.stft(wave.float())
             return torch.log1p(spectral_magnitude(spectrum, power=0.5))
+
+    def transform(self, wave):
+        """Return the STFT of a batch of waveforms.
+
+        Arguments
+        ---------
+        wave : torch.Tensor
+            [batch, samples], full scale 1.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, frames, 257, 2], real and imaginary part, float32.
+        """
+        with torch.autocast(wave.device.type, enabled=False):
+            return self.stft(wave.float())
+
+    def invert(self, spectrum, samples):
+        """Return the waveform of an STFT; undoes ``transform``.
+
+        Arguments
+        ---------
+        spectrum : torch.Tensor
+            [batch, frames, 257, 2], float32.
+        samples : int
+            Length of the result.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, samples].
+        """
+        with torch.autocast(spectrum.device.type, enabled=False):
+            return self.istft(spectrum, samples)
 
     def resynthesise(self, log_magnitude, phase_wave):
         """Return the waveform with these magnitudes and another wave's phase.
@@ -103,6 +144,102 @@ class SpectralAnalysis:
         63
         """
         return samples // self.hop + 1
+
+
+def erb_centres(sample_rate=SAMPLE_RATE):
+    """Return where the bands are: an equivalent rectangular bandwidth (ERB)
+    apart, up to a common factor, but never less than a bin.
+
+    From bin 2 to bin 255 the steps between neighbours are ``max(1, c * ERB)``
+    bins, with ``c`` such that 64 centres fit.  Below 400 Hz a 512-point
+    transform cannot tell true ERB steps apart; NELE-GAN's bands are ERB-like in
+    the same sense.  ERB: Glasberg and Moore, Hearing Research 47, 1990, eq. 3.
+
+    Arguments
+    ---------
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    numpy.ndarray
+        [64], in bins, ascending.
+
+    Example
+    -------
+    >>> erb_centres().round(2)[[0, 1, 2, 31, 62, 63]].tolist()
+    [2.0, 3.0, 4.0, 47.03, 242.41, 255.0]
+    """
+    bins = np.linspace(LOWEST_BIN, HIGHEST_BIN, 10_001)
+    bin_hz = sample_rate / N_FFT
+    erb_bins = 24.7 * (4.37 * bins * bin_hz / 1000 + 1) / bin_hz
+
+    def bands_below(factor):
+        density = 1 / np.maximum(factor * erb_bins, 1.0)
+        return cumulative_trapezoid(density, bins, initial=0)
+
+    factor = brentq(lambda c: bands_below(c)[-1] - (N_BANDS - 1), 0.01, 10.0)
+    return np.interp(np.arange(N_BANDS), bands_below(factor), bins)
+
+
+def band_matrix(sample_rate=SAMPLE_RATE):
+    """Return triangular bands as a matrix, for both directions.
+
+    Band b rises from the centre of its lower neighbour to its own and falls to
+    that of its upper one, so that each bin's weights add up to 1: bin powers
+    times the matrix are band powers, and the matrix times band gains are the
+    bin gains, interpolated linearly between the centres.  Bins outside the
+    bands (below 47 Hz, and the last) have no weight and get no gain.
+
+    Arguments
+    ---------
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    torch.Tensor
+        [257, 64], float32, in [0, 1].
+
+    Example
+    -------
+    >>> matrix = band_matrix()
+    >>> matrix.shape, round(matrix[2:256].sum(dim=1).min().item(), 6)
+    (torch.Size([257, 64]), 1.0)
+    """
+    bands, bins = np.arange(N_BANDS), np.arange(N_BINS)
+    position = np.interp(bins, erb_centres(sample_rate), bands)
+    matrix = np.maximum(0, 1 - np.abs(position[:, None] - bands))
+    matrix[:LOWEST_BIN] = 0
+    matrix[HIGHEST_BIN + 1 :] = 0
+    return torch.from_numpy(matrix).float()
+
+
+def compress_bands(power):
+    """Return band powers on a scale like loudness, ``(power + 1e-6)^(1/6)``.
+
+    The constant is inaudible, and keeps the gradient finite in silence.
+    """
+    return (power + INAUDIBLE_POWER) ** BAND_EXPONENT
+
+
+def frame_power(power):
+    """Return the power of frames from one-sided power spectra.
+
+    By Parseval's theorem, up to the common factor of the transform: all bins
+    but the first and the last stand for two.
+
+    Arguments
+    ---------
+    power : torch.Tensor
+        [..., 257].
+
+    Returns
+    -------
+    torch.Tensor
+        [...].
+    """
+    return 2 * power.sum(dim=-1) - power[..., 0] - power[..., -1]
 
 
 def sample_counts(relative_lengths, padded_samples):

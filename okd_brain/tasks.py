@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 import torch
 
+from okd_brain.enhanced import Enhanced, cut_waves
+from okd_brain.listening import ListeningEnhancement
 from okd_brain.signals import (
     SAMPLE_RATE,
     SpectralAnalysis,
     relative_frames,
     sample_counts,
 )
+
+__all__ = ["Enhanced", "Inputs", "ListeningEnhancement", "SpeechEnhancement"]
 
 
 @dataclass(frozen=True)
@@ -37,25 +41,6 @@ class Inputs:
     clean: torch.Tensor
     samples: torch.Tensor
     frames: torch.Tensor
-
-
-@dataclass(frozen=True)
-class Enhanced:
-    """What a generator made of a batch.
-
-    Attributes
-    ----------
-    spectrum : torch.Tensor
-        [batch, frames, 257], log1p magnitude.
-    wave : torch.Tensor
-        [batch, samples]; samples beyond an item's own length mean nothing.
-    samples : torch.Tensor
-        [batch], int64, valid samples of each item.
-    """
-
-    spectrum: torch.Tensor
-    wave: torch.Tensor
-    samples: torch.Tensor
 
 
 class SpeechEnhancement:
@@ -83,6 +68,7 @@ class SpeechEnhancement:
 
     unprocessed = "noisy"  # the row of a table that no generator touched
     sources = ("enhanced", "noisy", "clean")  # D's steps, in this order
+    reported = ()  # metrics of every table, besides what an experiment names
     discriminator_channels = 2
     # The authors' BatchNorm at batch 1; levels carry no information here.
     normalise_discriminator_input = True
@@ -187,6 +173,10 @@ class SpeechEnhancement:
         """Return what no generator touched: [batch, samples]."""
         return batch.noisy_sig.data
 
+    def baselines(self, batch):
+        """Return what other systems make of a batch, by name: none here."""
+        return {}
+
     def discriminator_input(self, spectrum, inputs):
         """Stack what the discriminator sees: (clean, degraded).
 
@@ -221,11 +211,7 @@ class SpeechEnhancement:
         Returns
         -------
         list of (numpy.ndarray, numpy.ndarray)
-            Float32, 1-D, cut to each item's own length, copied.
+            Float32, 1-D, cut to each item's own length.
         """
         clean, relative_lengths = batch.clean_sig
-        counts = sample_counts(relative_lengths, clean.shape[1]).tolist()
-        return [
-            (reference[:n].cpu().numpy(), degraded[:n].cpu().numpy())
-            for reference, degraded, n in zip(clean, wave, counts, strict=True)
-        ]
+        return cut_waves(relative_lengths, clean, wave)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from okd_brain.conditions import break_down, find_conditions, read_conditions
+from okd_brain.breakdown import break_down
+from okd_brain.conditions import find_conditions, read_conditions
 
 
 def scores_of(names):
@@ -101,3 +102,19 @@ def test_what_was_not_scored_has_no_mean():
     }
     found = break_down(scores, conditions)["noise"]
     assert found["x"]["systems"] == {"noisy": {"pesq": None}}
+
+
+def test_noises_and_ratios_cross():
+    names = list("abcdefgh")
+    conditions = {
+        name: {"snr_db": snr_db, "noise": noise}
+        for name, snr_db, noise in zip(
+            names, [-1.0, -13.0] * 4, ["bus"] * 4 + ["air"] * 4, strict=True
+        )
+    }
+    found = break_down(scores_of(names), conditions)["noise, snr_db"]
+    assert list(found) == ["air, -13", "air, -1", "bus, -13", "bus, -1"]
+    assert found["bus, -1"]["systems"]["noisy"] == {"pesq": 1.0}  # a and c
+    for name in names:  # one noise: no crossing
+        conditions[name]["noise"] = "bus"
+    assert list(break_down(scores_of(names), conditions)) == ["snr_db"]

@@ -1,0 +1,333 @@
+"""Listening enhancement: clean speech changed so that it is understood in noise.
+
+The listener's noise is known, and the power of the speech must not rise: only
+its distribution over time and frequency changes.  The networks and constants
+are those of NELE-GAN (Li and Yamagishi, ICASSP 2021, and its code), on which the
+paper builds; the authors of MetricGAN-OKD have published no code for this task.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from okd_brain.enhanced import Enhanced, cut_waves
+from okd_brain.measures.level import POWER_RATIO_DB
+from okd_brain.signals import (
+    SAMPLE_RATE,
+    SpectralAnalysis,
+    band_matrix,
+    compress_bands,
+    frame_power,
+    sample_counts,
+)
+from okd_brain.ssdrc import ssdrc
+
+EQUAL_POWER = ("utterance", "frame")
+SILENT_POWER = 1e-12  # of a frame or an utterance that stays as it is
+
+
+@dataclass(frozen=True)
+class ListeningInputs:
+    """One padded batch, analysed.
+
+    Attributes
+    ----------
+    clean_wave : torch.Tensor
+        [batch, samples], the speech to be played.
+    spectrum : torch.Tensor
+        [batch, frames, 257, 2], its STFT.
+    clean, noise : torch.Tensor
+        [batch, frames, 64], compressed bands of the speech and of the noise
+        around the listener.
+    samples, frames : torch.Tensor
+        [batch], int64, valid samples and frames of each item.
+    """
+
+    clean_wave: torch.Tensor
+    spectrum: torch.Tensor
+    clean: torch.Tensor
+    noise: torch.Tensor
+    samples: torch.Tensor
+    frames: torch.Tensor
+
+
+class ListeningEnhancement:
+    """Clean speech and noise in, speech out that is clearer in that noise.
+
+    The generator sees 64 bands of both and gives gains of the speech's bands;
+    the bin gains are interpolated, and the phase is that of the speech.  The
+    ear's metrics compare the clean speech with the enhanced speech and the
+    noise together, the device's with the enhanced speech alone.  The
+    discriminator sees bands of the enhanced speech, the noise and the clean
+    speech at their levels: normalised ones would hide the signal-to-noise
+    ratio.
+
+    NELE-GAN applies the gains to the bands for the discriminator, and to the
+    bins for the wave.  Here both come from the bins, so that the discriminator
+    sees in the generators' phase what it sees in its own.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Rate of the waveforms in Hz.
+    equal_power : str
+        What keeps its power: the "utterance" as a whole, or each "frame" of
+        16 ms by itself, which a device can do in real time (Li and Yamagishi
+        2021, eq. 10).  The latter holds for frames; where they overlap, power
+        is lost, about 0.1 dB.
+
+    Raises
+    ------
+    ValueError
+        If ``equal_power`` is neither.
+
+    Example
+    -------
+    >>> from okd_brain.generators import BandGainGenerator
+    >>> task = ListeningEnhancement()
+    >>> speech, noise = torch.randn(2, 1, 8000)
+    >>> inputs = task.analyse(speech, noise, torch.ones(1))
+    >>> enhanced = task.enhance(BandGainGenerator(), inputs)
+    >>> enhanced.spectrum.shape, enhanced.wave.shape
+    (torch.Size([1, 32, 64]), torch.Size([1, 8000]))
+    >>> ratio = (enhanced.wave**2).sum() / (speech**2).sum()
+    >>> round(ratio.item(), 4)
+    1.0
+    """
+
+    unprocessed = "unprocessed"  # the row of a table that no generator touched
+    # D's steps, in this order.  There is no step on clean speech without noise:
+    # NELE-GAN makes none, and no generator can reach its label here.
+    sources = ("enhanced", "unprocessed")
+    reported = (POWER_RATIO_DB,)
+    discriminator_channels = 3
+    normalise_discriminator_input = False
+
+    def __init__(self, sample_rate=SAMPLE_RATE, equal_power="utterance"):
+        if equal_power not in EQUAL_POWER:
+            raise ValueError(
+                f"equal_power is {equal_power!r}, but it must be one of "
+                f"{', '.join(EQUAL_POWER)}."
+            )
+        self.sample_rate = sample_rate
+        self.equal_power = equal_power
+        self.analysis = SpectralAnalysis(sample_rate)
+        self._matrix = band_matrix(sample_rate)
+
+    def bands(self, wave):
+        """Return the compressed bands of waves.
+
+        Arguments
+        ---------
+        wave : torch.Tensor
+            [batch, samples], full scale 1.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, frames, 64], float32.
+        """
+        return self._bands(_power(self.analysis.transform(wave)))
+
+    def _bands(self, power):
+        self._matrix = self._matrix.to(power.device)
+        return compress_bands(power @ self._matrix)
+
+    @torch.no_grad()
+    def analyse(self, clean_wave, noise_wave, relative_lengths):
+        """Compute the bands of a padded batch once, for all generators.
+
+        Arguments
+        ---------
+        clean_wave, noise_wave : torch.Tensor
+            [batch, samples]; the networks are trained on speech at -25 dBFS.
+        relative_lengths : torch.Tensor
+            [batch], SpeechBrain's relative lengths.
+
+        Returns
+        -------
+        ListeningInputs
+            Without gradients.
+        """
+        samples = sample_counts(relative_lengths, clean_wave.shape[1])
+        spectrum = self.analysis.transform(clean_wave)
+        return ListeningInputs(
+            clean_wave=clean_wave,
+            spectrum=spectrum,
+            clean=self._bands(_power(spectrum)),
+            noise=self.bands(noise_wave),
+            samples=samples,
+            frames=self.analysis.frames(samples),
+        )
+
+    def inputs(self, batch):
+        """Analyse a ``PaddedBatch`` with ``clean_sig`` and ``noise_sig``."""
+        clean_wave, relative_lengths = batch.clean_sig
+        return self.analyse(clean_wave, batch.noise_sig.data, relative_lengths)
+
+    def estimate(self, generator, inputs):
+        """Return the bands of what a generator makes of the speech.
+
+        Arguments
+        ---------
+        generator : torch.nn.Module
+            Gain estimator of ``okd_brain.generators``.
+        inputs : ListeningInputs
+            The analysed batch.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, frames, 64], compressed, at the power of the speech.
+        """
+        power = _power(inputs.spectrum)
+        return self._bands(power * self._bin_gains(generator, inputs, power))
+
+    def enhance(self, generator, batch):
+        """Enhance a batch: the one path from a batch to waveforms.
+
+        Arguments
+        ---------
+        generator : torch.nn.Module
+            Gain estimator of ``okd_brain.generators``.
+        batch : PaddedBatch or ListeningInputs
+            With ``clean_sig`` and ``noise_sig``, or already analysed.
+
+        Returns
+        -------
+        Enhanced
+            What the device plays, without the noise.
+        """
+        inputs = batch
+        if not isinstance(batch, ListeningInputs):
+            inputs = self.inputs(batch)
+        power = _power(inputs.spectrum)
+        gains = self._bin_gains(generator, inputs, power)
+        wave = self.analysis.invert(
+            inputs.spectrum * gains.sqrt()[..., None],
+            inputs.clean_wave.shape[1],
+        )
+        if self.equal_power == "utterance":
+            wave = _at_power_of(inputs.clean_wave, wave, inputs.samples)
+        return Enhanced(
+            spectrum=self._bands(power * gains),
+            wave=wave,
+            samples=inputs.samples,
+        )
+
+    def _bin_gains(self, generator, inputs, power):
+        """Return gains of power, [batch, frames, 257], that keep it equal."""
+        seen = torch.cat([inputs.clean, inputs.noise], dim=-1)
+        gains = generator(seen).float() @ self._matrix.to(power.device).T
+        before = frame_power(power)
+        after = frame_power(power * gains)
+        if self.equal_power == "utterance":
+            index = torch.arange(before.shape[1], device=before.device)
+            valid = index < inputs.frames[:, None]
+            before = (before * valid).sum(dim=1, keepdim=True)
+            after = (after * valid).sum(dim=1, keepdim=True)
+        ratio = (before + SILENT_POWER) / (after + SILENT_POWER)
+        return gains * ratio[..., None]
+
+    def judged(self, source, batch, inputs):
+        """Return the bands that the discriminator judges in its own phases.
+
+        Arguments
+        ---------
+        source : str
+            One of ``sources``; "enhanced" is the stored wave in
+            ``batch.enhanced_sig``.
+        batch : PaddedBatch
+            The batch.
+        inputs : ListeningInputs
+            The same batch, analysed.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, frames, 64], compressed bands.
+        """
+        if source == "enhanced":
+            return self.bands(batch.enhanced_sig.data)
+        return inputs.clean
+
+    def unprocessed_wave(self, batch):
+        """Return what no generator touched, the speech: [batch, samples]."""
+        return batch.clean_sig.data
+
+    def baselines(self, batch):
+        """Return what other systems make of a batch.
+
+        Returns
+        -------
+        dict
+            "ssdrc" -> [batch, samples]: Zorila et al. 2012, which does not look
+            at the noise.
+        """
+        clean, relative_lengths = batch.clean_sig
+        samples = sample_counts(relative_lengths, clean.shape[1])
+        return {"ssdrc": self._ssdrc(clean, samples)}
+
+    def _ssdrc(self, clean, samples):
+        waves = torch.zeros_like(clean)
+        for item, count in enumerate(samples.tolist()):
+            wave = ssdrc(clean[item, :count].cpu().numpy(), self.sample_rate)
+            waves[item, :count] = torch.from_numpy(wave)
+        return waves
+
+    def discriminator_input(self, spectrum, inputs):
+        """Stack what the discriminator sees: (enhanced, noise, clean).
+
+        Arguments
+        ---------
+        spectrum : torch.Tensor
+            [batch, frames, 64], the bands to be judged.
+        inputs : ListeningInputs
+            The analysed batch.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, 3, frames, 64].
+        """
+        return torch.stack([spectrum, inputs.noise, inputs.clean], dim=1)
+
+    def supervised_target(self, inputs):
+        """Return the bands that the supervised warm-up aims at: SSDRC's."""
+        return self.bands(self._ssdrc(inputs.clean_wave, inputs.samples))
+
+    def scored_pairs(self, wave, batch):
+        """Return what the metrics compare, for every item.
+
+        Arguments
+        ---------
+        wave : torch.Tensor
+            [batch, samples], what the device plays.
+        batch : PaddedBatch
+            The batch they belong to.
+
+        Returns
+        -------
+        list of (numpy.ndarray, numpy.ndarray, numpy.ndarray)
+            (reference, heard, played), float32, 1-D, cut to each item's own
+            length; heard is played and noise together.
+        """
+        clean, relative_lengths = batch.clean_sig
+        heard = wave + batch.noise_sig.data
+        return cut_waves(relative_lengths, clean, heard, wave)
+
+
+def _power(spectrum):
+    return (spectrum**2).sum(dim=-1)
+
+
+def _at_power_of(reference, wave, samples):
+    """Scale waves to the power of others over their valid samples."""
+    index = torch.arange(wave.shape[1], device=wave.device)
+    valid = index < samples[:, None]
+    wanted, found = (
+        (signal * valid).double().square().sum(dim=1, keepdim=True)
+        for signal in (reference, wave)
+    )
+    ratio = (wanted + SILENT_POWER) / (found + SILENT_POWER)
+    return wave * ratio.sqrt().float()
