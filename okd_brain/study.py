@@ -1,0 +1,129 @@
+"""Run a study and make its table: what ``study.py`` of a recipe does."""
+
+import argparse
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from speechbrain.utils.logger import get_logger
+
+from okd_brain.study_file import read_study
+from okd_brain.study_launchers import LocalLauncher, slurm_launcher
+from okd_brain.study_plan import parse_overrides, plan_runs, record_options
+from okd_brain.study_runs import run_all
+from okd_brain.study_table import write_table
+
+logger = get_logger(__name__)
+
+
+def main(recipe, argv=None):
+    """Run what a study still lacks, then write its table.
+
+    Arguments
+    ---------
+    recipe : Path
+        Folder of ``train.py`` and ``hparams``.
+    argv : list of str, optional
+        Command line without the program's name.
+
+    Returns
+    -------
+    int
+        Exit code: 0 if every run is done, 1 if one is missing, 2 for a
+        mistake in the study or the command line, 130 after Ctrl-C.
+    """
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    for seed in arguments.seeds:
+        if arguments.seeds.count(seed) > 1:
+            parser.error(f"--seeds: {seed} is given twice")
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s: %(message)s", level=logging.INFO
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    study_file = Path(arguments.study)
+    folder = Path(arguments.output_folder or Path("results") / study_file.stem)
+    try:
+        study = read_study(study_file, recipe / "hparams")
+        runs = plan_runs(study, arguments.seeds, parse_overrides(rest), folder)
+
+        def update_table():
+            return write_table(study, runs, folder)
+
+        if not arguments.table_only:
+            for run in runs:
+                record_options(run, recipe / "hparams/schedules/mini.yaml")
+            launcher = _launcher(arguments, folder)
+            run_all(runs, launcher, recipe / "train.py", update_table)
+        table = update_table()
+    except ValueError as error:
+        logger.error("%s", error)
+        return 2
+    except KeyboardInterrupt:
+        logger.error("Stopped. The same command goes on from here.")
+        return 130
+    sys.stdout.write(table)
+    missing = [run.name for run in runs if not run.is_done]
+    if missing:
+        logger.error(
+            "%d of %d runs are missing: %s",
+            *(len(missing), len(runs), "; ".join(missing)),
+        )
+    return 1 if missing else 0
+
+
+def _launcher(arguments, folder):
+    if arguments.slurm is not None:
+        return slurm_launcher(arguments.slurm, folder / "slurm")
+    return LocalLauncher(arguments.devices or [None] * arguments.jobs)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        description="Run a list of experiments for several seeds and make one "
+        "table of them. Whatever is not listed here goes to every train.py.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("study", help="its YAML, such as studies/table2.yaml")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[1], metavar="N"
+    )
+    parser.add_argument(
+        "--output_folder", help="default: results/<name of the study>"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--jobs",
+        type=_number_of_runs,
+        default=1,
+        metavar="N",
+        help="runs at a time (default: 1)",
+    )
+    where.add_argument(
+        "--devices",
+        nargs="+",
+        metavar="DEVICE",
+        help="a run at a time on each, e.g. cuda:0 cuda:1",
+    )
+    where.add_argument(
+        "--slurm",
+        nargs="*",
+        metavar="NAME=VALUE",
+        help="submit to Slurm, with these parameters of submitit, e.g. "
+        "slurm_partition=gpu gpus_per_node=1 timeout_min=4320",
+    )
+    parser.add_argument(
+        "--table_only",
+        action="store_true",
+        help="run nothing; write the table of what is done",
+    )
+    return parser
+
+
+def _number_of_runs(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of runs, which is 1 or more"
+        )
+    return int(text)

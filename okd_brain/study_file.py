@@ -1,0 +1,218 @@
+"""A study: a YAML of experiments that belong in one table.
+
+.. code-block:: yaml
+
+    metrics: [pesq, csig] # columns of the table
+    options: # every train.py gets these
+        number_of_samples: 10
+    preparations: # trained first, once for each seed
+        warm: # a name for what follows
+            experiment: multi_node # hparams/multi_node.yaml
+            options: {warmup_epochs: 5, discriminator_epochs: 20, number_of_epochs: 0}
+            in_table: true # also a row; a method always is
+    methods:
+        okd_v2: # hparams/okd_v2.yaml, as no experiment is named
+            options:
+                pretrained: # {warm}: that run's folder, of the same seed
+                    generators: "{warm}/export/pesq_csig"
+                    discriminator: "{warm}/export/discriminator"
+            paper: # published figures, by generator
+                pesq: {pesq: 3.24, csig: 4.23}
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from numbers import Real
+from pathlib import Path
+
+import ruamel.yaml
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+RESERVED = ("seed", "output_folder", "device")  # the runner chooses these
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One experiment of a study, run once for each seed.
+
+    Arguments
+    ---------
+    name : str
+        Of its folder and its rows.
+    experiment : Path
+        Its YAML.
+    options : dict
+        Keys of the experiment to what they shall be; strings may hold the
+        names of preparations in braces.
+    in_table : bool
+        Whether its generators are rows of the table.
+    paper : dict
+        generator -> metric -> published figure.
+    needs : tuple of str
+        Preparations that its options name.
+    """
+
+    name: str
+    experiment: Path
+    options: Mapping
+    in_table: bool
+    paper: Mapping = field(default_factory=dict)
+    needs: tuple = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study's YAML says.
+
+    Arguments
+    ---------
+    name : str
+        The file's, without its ending.
+    metrics : list of str
+        Columns of the table.
+    entries : list of Entry
+        Preparations, then methods.
+    """
+
+    name: str
+    metrics: list
+    entries: list
+
+
+def read_study(path, hparams_folder):
+    """Read a study.
+
+    Arguments
+    ---------
+    path : str or Path
+        A YAML file as described at the top of this module.
+    hparams_folder : str or Path
+        Where the experiments are.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, no YAML or incomplete, has a key that nothing
+        reads (close matches are offered), names an experiment that is not
+        there, or a preparation that does not come before.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f"There is no file {path}; a study's YAML is expected."
+        )
+    try:
+        tree = ruamel.yaml.YAML(typ="safe").load(path)
+    except ruamel.yaml.error.YAMLError as error:
+        raise ValueError(f"{path} is no YAML: {error}") from error
+    tree = _mapping(path, "the file", tree)
+    known = ["metrics", "options", "preparations", "methods"]
+    _refuse_unknown(path, "the file", tree, known)
+    metrics = tree.get("metrics")
+    if not isinstance(metrics, list) or not metrics:
+        raise ValueError(
+            f"{path}: metrics is {metrics!r}, but it must be a list of names "
+            "such as [pesq, csig]."
+        )
+    common = _mapping(path, "options", tree.get("options"))
+    entries = []
+    for section in ("preparations", "methods"):
+        described = _mapping(path, section, tree.get(section))
+        preparations = [entry.name for entry in entries]
+        for name, value in described.items():
+            entry = _entry(
+                path, name, value, section, common, Path(hparams_folder)
+            )
+            _refuse_unknown_needs(path, entry, preparations)
+            if section == "preparations":
+                preparations.append(name)
+            entries.append(entry)
+    if not tree.get("methods"):
+        raise ValueError(f"{path} has no methods, but it needs one to compare.")
+    names = [entry.name for entry in entries]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"{path}: {twice[0]} is a preparation and a method; rename one."
+        )
+    return Study(path.stem, metrics, entries)
+
+
+def _entry(path, name, value, section, common, hparams_folder):
+    """Return an entry, its options laid over the common ones."""
+    value = _mapping(path, name, value)
+    preparation = section == "preparations"
+    extra = "in_table" if preparation else "paper"
+    _refuse_unknown(path, name, value, ["experiment", "options", extra])
+    experiment = hparams_folder / f"{value.get('experiment', name)}.yaml"
+    if not experiment.is_file():
+        known = sorted(file.stem for file in hparams_folder.glob("*.yaml"))
+        raise ValueError(
+            f"{path}, {name}: there is no {experiment}"
+            f"{_hint(experiment.stem, known)}"
+        )
+    options = {**common, **_mapping(path, name, value.get("options"))}
+    for key in RESERVED:
+        if key in options:
+            raise ValueError(
+                f"{path}, {name}: {key} is among the options, but study.py "
+                "sets it for each run (--seeds, --output_folder, --devices)."
+            )
+    paper = _mapping(path, name, value.get("paper"))
+    for generator, figures in paper.items():
+        where = f"{name}, paper, {generator}"
+        for metric, figure in _mapping(path, where, figures).items():
+            if not isinstance(figure, Real):
+                raise ValueError(
+                    f"{path}, {name}: the paper's {metric} of {generator} is "
+                    f"{figure!r}, but it must be a number."
+                )
+    needs = dict.fromkeys(PLACEHOLDER.findall(str(options)))
+    return Entry(
+        name,
+        experiment,
+        options,
+        value.get("in_table", not preparation),
+        paper,
+        tuple(needs),
+    )
+
+
+def _mapping(path, where, value):
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"{path}: {where} holds {value!r}, but 'key: value' lines are "
+            "expected."
+        )
+    return value
+
+
+def _refuse_unknown(path, where, tree, known):
+    for key in tree:
+        if key not in known:
+            raise ValueError(
+                f"{path}: {where} has the key {key!r}{_hint(key, known)}"
+            )
+
+
+def _refuse_unknown_needs(path, entry, preparations):
+    for need in entry.needs:
+        if need not in preparations:
+            raise ValueError(
+                f"{path}, {entry.name}: {{{need}}} is no preparation that "
+                f"comes before{_hint(need, preparations)}"
+            )
+
+
+def _hint(name, known):
+    close = get_close_matches(str(name), known)
+    offer = f"; did you mean {' or '.join(close)}?" if close else "."
+    return f"{offer} Known: {', '.join(known) or 'none'}."

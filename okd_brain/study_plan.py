@@ -1,0 +1,221 @@
+"""The runs of a study: their order, their command lines, what is done."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from okd_brain.config import read_experiment
+from okd_brain.manifests import write_json
+from okd_brain.study_file import PLACEHOLDER, RESERVED, Entry
+
+RECORD = "study_options.json"
+LOG = "study_log.txt"
+IRRELEVANT = ("output_folder", "score_cache", "n_jobs", "num_workers")
+"""Options that decide where and how fast, not what comes out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One ordinary ``train.py`` of a study.
+
+    Arguments
+    ---------
+    entry : Entry
+        Which experiment.
+    seed : int
+        Its seed.
+    folder : Path
+        Its output folder.
+    arguments : list of str
+        For ``train.py``, without the device.
+    needs : list of Run
+        What must be done before.
+    """
+
+    entry: Entry
+    seed: int
+    folder: Path
+    arguments: list
+    needs: list = field(default_factory=list)
+
+    @property
+    def name(self):
+        """What people call it."""
+        return f"{self.entry.name}, seed {self.seed}"
+
+    @property
+    def results_file(self):
+        """What ``train.py`` writes when it has tested."""
+        return self.folder / "results.json"
+
+    @property
+    def is_done(self):
+        """Whether it has come to its end, exports included."""
+        exports = self.folder / "export"
+        return self.results_file.is_file() and exports.is_dir()
+
+    @property
+    def log(self):
+        """The file with what it says."""
+        return self.folder / LOG
+
+
+def parse_overrides(tokens):
+    """Read ``--key value`` pairs that every ``train.py`` of a study gets.
+
+    Arguments
+    ---------
+    tokens : list of str
+        ``--key value``, ``--key=value``, or ``--flag``.
+
+    Returns
+    -------
+    dict
+        key -> str; None for a flag.
+
+    Raises
+    ------
+    ValueError
+        If a value has no key, or a key is one that the runner sets.
+
+    Example
+    -------
+    >>> parse_overrides(["--alpha", "5", "--targets=[[pesq]]", "--debug"])
+    {'alpha': '5', 'targets': '[[pesq]]', 'debug': None}
+    """
+    overrides, key = {}, None
+    for token in tokens:
+        if token.startswith("--"):
+            key, equals, value = token[2:].partition("=")
+            overrides[key] = value if equals else None
+            if key in RESERVED:
+                raise ValueError(
+                    f"--{key} is set for each run by study.py (see --seeds, "
+                    "--output_folder, --devices)."
+                )
+            if equals:
+                key = None
+        elif key is None:
+            raise ValueError(
+                f"{token!r} belongs to no option: write --key VALUE."
+            )
+        else:
+            overrides[key], key = token, None
+    return overrides
+
+
+def plan_runs(study, seeds, overrides, output_folder):
+    """Return the runs of a study, each after those it needs.
+
+    Arguments
+    ---------
+    study : Study
+        What is run.
+    seeds : list of int
+        A run of each entry for each; one seed is completed before the next.
+    overrides : dict
+        From ``parse_overrides``; they win over the study's options.
+    output_folder : str or Path
+        Receives ``<entry>/<seed>``.
+
+    Returns
+    -------
+    list of Run
+    """
+    runs = []
+    for seed in seeds:
+        by_name = {}
+        for entry in study.entries:
+            folder = Path(output_folder).resolve() / entry.name / str(seed)
+            folders = {name: str(run.folder) for name, run in by_name.items()}
+            options = {
+                "seed": str(seed),
+                "output_folder": str(folder),
+                **_texts(_fill_in(entry.options, folders)),
+                **overrides,
+            }
+            arguments = [
+                f"--{key}" if value is None else f"--{key}={value}"
+                for key, value in options.items()
+            ]
+            arguments.insert(0, str(entry.experiment))
+            needs = [by_name[name] for name in entry.needs]
+            by_name[entry.name] = Run(entry, seed, folder, arguments, needs)
+        runs += by_name.values()
+    return runs
+
+
+def record_options(run, default_schedule):
+    """Note the options of a run, or make sure that they are those it has.
+
+    Arguments
+    ---------
+    run : Run
+        About to start, or done.
+    default_schedule : Path
+        See ``config.read_experiment``.
+
+    Raises
+    ------
+    ValueError
+        If its folder holds a run with other options, each named with both
+        values, or one that no study has started; or if the experiment refuses
+        an option.
+    """
+    experiment = read_experiment(run.arguments, default_schedule)
+    tree = yaml.compose(experiment.yaml)  # tags and values, no comments
+    options = {
+        key.value: yaml.serialize(value).removesuffix("...\n").strip()
+        for key, value in tree.value
+    }
+    run_opts = experiment.run_opts
+    for key in sorted(run_opts.overridden_args):
+        options[key] = str(run_opts[key])
+    for key in IRRELEVANT:
+        options.pop(key, None)
+    record = run.folder / RECORD
+    if not record.is_file():
+        if (run.folder / "hyperparams.yaml").exists():
+            raise ValueError(
+                f"{run.folder} holds a run that no study has started, so that "
+                "its options are not known: remove it, or name another "
+                "--output_folder."
+            )
+        run.folder.mkdir(parents=True, exist_ok=True)
+        write_json(record, options)
+        return
+    there = json.loads(record.read_text(encoding="utf-8"))
+    differing = [
+        f"{key}: {there.get(key) or 'null'} there, "
+        f"{options.get(key) or 'null'} asked for"
+        for key in {**there, **options}
+        if there.get(key) != options.get(key)
+    ]
+    if differing:
+        raise ValueError(
+            f"{run.folder} holds a run with other options: "
+            f"{'; '.join(differing)}. Remove it, or name another "
+            "--output_folder."
+        )
+
+
+def _fill_in(value, folders):
+    """Put folders in the place of the names of preparations."""
+    if isinstance(value, str):
+        return PLACEHOLDER.sub(lambda match: folders[match[1]], value)
+    if isinstance(value, Mapping):
+        return {key: _fill_in(item, folders) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill_in(item, folders) for item in value]
+    return value
+
+
+def _texts(options):
+    """Write options as one does on a command line: JSON is YAML."""
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in options.items()
+    }

@@ -1,0 +1,76 @@
+"""What the runs of a study have scored, as rows of its table."""
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """A generator of a method, or the unprocessed input.
+
+    Arguments
+    ---------
+    method, generator : str
+        What it is called; the input has no generator.
+    scores : dict
+        metric -> seed -> mean score on the test set.
+    paper : dict
+        metric -> published figure.
+    """
+
+    method: str
+    generator: str
+    scores: dict
+    paper: dict
+
+    @property
+    def name(self):
+        """Method and generator, for a sentence."""
+        return f"{self.method} ({self.generator})"
+
+
+def collect(study, runs):
+    """Gather what the runs of a study have scored.
+
+    Arguments
+    ---------
+    study : Study
+        Its metrics are the columns.
+    runs : list of Run
+        From ``study_plan.plan_runs``; those without results are left out.
+
+    Returns
+    -------
+    rows : list of Row
+        The unprocessed input, then each generator of each entry in the table.
+    corpus : str or None
+        What was scored; None if nothing was.
+    """
+    inputs, rows, corpus = {}, {}, None
+    for run in runs:
+        for generator in run.entry.paper:
+            _row(rows, run.entry, generator)
+        if not (run.is_done and run.entry.in_table):
+            continue
+        results = json.loads(run.results_file.read_text(encoding="utf-8"))
+        corpus = results["corpus"]
+        for system, means in results["systems"].items():
+            if system in results["checkpoints"]:
+                if "@" in system:  # the warm-up of a run without a preparation
+                    continue
+                row = _row(rows, run.entry, system)
+            else:
+                row = inputs.setdefault(system, Row(system, "", {}, {}))
+                if row.scores:
+                    continue  # the same in every run
+            for metric in study.metrics:
+                if means.get(metric) is not None:
+                    row.scores.setdefault(metric, {})[run.seed] = means[metric]
+    return [*inputs.values(), *rows.values()], corpus
+
+
+def _row(rows, entry, generator):
+    """Return the row of a generator; a new one if there is none."""
+    paper = entry.paper.get(generator, {})
+    row = Row(entry.name, generator, {}, paper)
+    return rows.setdefault((entry.name, generator), row)

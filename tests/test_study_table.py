@@ -1,0 +1,146 @@
+"""The table of a study against figures made by hand and by scipy."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+from studies import write_recipe
+
+from okd_brain.study_differences import differences
+from okd_brain.study_file import read_study
+from okd_brain.study_plan import plan_runs
+from okd_brain.study_scores import Row
+from okd_brain.study_table import write_table
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A function that gives runs their scores, and the table of all."""
+    study = read_study(write_recipe(tmp_path), tmp_path / "hparams")
+
+    def finished(scores, seeds):
+        runs = plan_runs(study, seeds, {}, tmp_path / "out")
+        for run in runs:
+            if (run.entry.name, run.seed) in scores:
+                (run.folder / "export").mkdir(parents=True)
+                pesq, csig = scores[run.entry.name, run.seed]
+                systems = {
+                    "noisy": {"pesq": 1.97, "csig": 3.35},
+                    "pesq@warmup": {"pesq": 9.0, "csig": 9.0},
+                    "pesq": {"pesq": pesq, "csig": csig},
+                }
+                results = {
+                    "corpus": "tiny",
+                    "systems": systems,
+                    "checkpoints": {"pesq@warmup": {}, "pesq": {}},
+                }
+                run.results_file.write_text(json.dumps(results))
+        markdown = write_table(study, runs, tmp_path)
+        assert (tmp_path / "table.md").read_text() == markdown
+        with open(tmp_path / "table.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return markdown, rows, json.loads((tmp_path / "table.json").read_text())
+
+    return finished
+
+
+def test_means_and_spread_beside_the_papers_figures(finished):
+    scores = {
+        ("warm", 1): (5.0, 5.0),  # is not in the table
+        ("warm", 2): (5.0, 5.0),
+        ("first", 1): (3.0, 4.0),
+        ("first", 2): (3.2, 4.1),
+        ("second", 1): (2.5, None),
+        ("second", 2): (2.5, 4.0),
+    }
+    markdown, rows, content = finished(scores, [1, 2])
+    lines = [line for line in markdown.splitlines() if line[:1] == "|"]
+    assert lines[0].count("the paper's") == 2
+    assert lines[2:] == [
+        "| noisy |  |  | 1.970 |  | 3.350 |  |",
+        "| first | pesq | 2 | 3.100 ± 0.141 | 3.24 | 4.050 ± 0.071 |  |",
+        "| second | pesq | 2 | 2.500 ± 0.000 |  | 4.000 |  |",
+    ]
+    assert "Missing" not in markdown
+    first = rows[2]
+    assert (first["method"], first["metric"]) == ("first", "pesq")
+    assert float(first["mean"]) == pytest.approx(3.1)
+    assert float(first["standard_deviation"]) == pytest.approx(
+        np.std([3.0, 3.2], ddof=1)
+    )
+    assert (first["paper"], first["seeds"]) == ("3.24", "2")
+    assert content["rows"][2]["scores"] == {"1": 3.0, "2": 3.2}
+    assert content["corpus"] == "tiny" and content["missing"] == []
+
+
+def test_an_unfinished_study_says_what_is_missing(finished):
+    markdown, rows, content = finished({("second", 1): (2.5, 4.0)}, [1])
+    missing = ["warm, seed 1", "first, seed 1"]
+    assert content["missing"] == missing
+    assert f"Missing: {'; '.join(missing)}." in markdown
+    assert "| first | pesq | 0 | – | 3.24 | – |  |" in markdown
+    assert "nothing can be said about differences" in markdown
+
+
+def test_nothing_run_yet(finished):
+    markdown, rows, content = finished({}, [1])
+    assert len(content["missing"]) == 3 and content["differences"] == []
+    assert [row["mean"] for row in rows] == ["", ""]
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 6])
+def test_the_rule_is_the_paired_t_test(seeds):
+    """At 5 %, whatever the effect; the common part of a seed does not matter."""
+    rng = np.random.default_rng(seeds)
+    verdicts = set()
+    for effect in (0.0, 0.02, 0.05, 0.2, 1.0, 20.0):
+        common = rng.normal(2.0, 10.0, seeds)
+        a = common + rng.normal(effect, 0.05, seeds)
+        b = common + rng.normal(0.0, 0.05, seeds)
+        rows = [
+            Row(name, "g", {"pesq": dict(enumerate(values.tolist()))}, {})
+            for name, values in (("a", a), ("b", b))
+        ]
+        [found] = differences([Row("noisy", "", {}, {}), *rows], ["pesq"])
+        test = ttest_rel(a, b)
+        interval = test.confidence_interval(0.95)
+        assert found["mean"] == pytest.approx(np.mean(a - b))
+        assert found["half_width"] == pytest.approx(
+            (interval.high - interval.low) / 2
+        )
+        assert found["exceeds"] == (test.pvalue < 0.05)
+        verdicts.add(found["exceeds"])
+    assert verdicts == {True, False}
+
+
+def test_only_seeds_that_both_have_are_compared():
+    a = Row("a", "g", {"pesq": {1: 1.0, 2: 2.0, 3: 9.0}}, {})
+    b = Row("b", "g", {"pesq": {2: 1.0, 1: 1.0}}, {})
+    c = Row("c", "g", {"pesq": {4: 1.0}}, {})
+    d = Row("d", "g", {"pesq": {3: 8.5}}, {})
+    found = differences([a, b, c, d], ["pesq"])
+    assert [(one["first"], one["second"], one["seeds"]) for one in found] == [
+        ("a (g)", "b (g)", 2),
+        ("a (g)", "d (g)", 1),
+    ]
+    assert found[0]["mean"] == 0.5
+    assert found[1]["exceeds"] is None and found[1]["half_width"] is None
+
+
+def test_what_exceeds_the_spread_is_listed_with_the_rule(finished):
+    scores = {("first", s): (3.0 + s / 100, 4.0) for s in (1, 2, 3)}
+    scores |= {("second", s): (2.0 + s / 99, 4.0 + s / 9) for s in (1, 2, 3)}
+    markdown, _, content = finished(scores, [1, 2, 3])
+    assert "with 3 seeds, if their mean is above 2.5 times" in markdown
+    assert "1 of 2 are; 0 would be by chance" in markdown
+    assert "* pesq: first (pesq) − second (pesq) = +1.000 ± 0.000" in markdown
+    assert "too few" not in markdown
+    assert [one["exceeds"] for one in content["differences"]] == [True, False]
+
+
+def test_two_seeds_come_with_a_warning(finished):
+    scores = {("first", s): (3.0 + s, 4.0) for s in (1, 2)}
+    scores |= {("second", s): (2.0, 4.0) for s in (1, 2)}
+    assert "Two seeds are too few" in finished(scores, [1, 2])[0]
