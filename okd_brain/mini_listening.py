@@ -24,8 +24,8 @@ TYPES = {
 }
 """What is heard in training and validation, and what only in the test."""
 
-FILES_PER_TYPE = 5  # of which one validates
-SECONDS = 10.0
+FILES_PER_TYPE = 3  # of training, one of them validates
+SECONDS = 8.0
 PEAK = 0.5  # so that 16 bit hold it; mixing sets the level
 SEED = 0
 
@@ -56,8 +56,8 @@ def build_mini_noises(folder):
     Arguments
     ---------
     folder : str or Path
-        Receives noise_train and noise_test, named as those of MS-SNSD: five
-        files of 10 s of each type.
+        Receives noise_train and noise_test, named as those of MS-SNSD: three
+        files of 8 s of each type.
 
     Returns
     -------
