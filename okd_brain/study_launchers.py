@@ -5,11 +5,17 @@ which starts that many and returns a job for each, and ``stop()``, which ends al
 A job has ``poll()``: the exit code, or None while it waits or runs.
 """
 
+import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
+
+from speechbrain.utils.logger import get_logger
+
+logger = get_logger(__name__)
 
 SECONDS_TO_STOP = 30
 
@@ -21,9 +27,28 @@ class Command(NamedTuple):
     log: Path
 
 
+@contextlib.contextmanager
+def _own(path):
+    """Open a log that is ours alone until the program that writes it ends.
+
+    The lock goes with the open file, which the program inherits.
+    """
+    with open(path, "ab") as log:
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"{path} is being written: another study.py is at work in this "
+                "output folder, or has left a run behind. End that first."
+            ) from error
+        except OSError as error:
+            logger.warning("%s cannot be locked: %s", path, error)
+        yield log
+
+
 def run_command(command):
     """Run a program to its end and return its exit code."""
-    with open(command.log, "ab") as log:
+    with _own(command.log) as log:
         return subprocess.run(
             command.arguments, stdout=log, stderr=subprocess.STDOUT
         ).returncode
@@ -76,10 +101,15 @@ class LocalJob:
     ---------
     command : Command
         Started at once.
+
+    Raises
+    ------
+    ValueError
+        If a process writes its log already.
     """
 
     def __init__(self, command):
-        with open(command.log, "ab") as log:
+        with _own(command.log) as log:
             self._process = subprocess.Popen(
                 command.arguments,
                 stdout=log,

@@ -34,6 +34,11 @@ def run_all(runs, launcher, train, on_end=lambda: None):
     -------
     list of Run
         Those that failed or could not start.
+
+    Raises
+    ------
+    ValueError
+        If a process that this call did not start is at work on a run.
     """
     waiting = [run for run in runs if not run.is_done]
     logger.info("%d of %d runs are to do.", len(waiting), len(runs))

@@ -9,8 +9,9 @@ import types
 import pytest
 from studies import plan_tiny, write_recipe
 
-from okd_brain import study_runs
+from okd_brain import study_launchers, study_runs
 from okd_brain.study_launchers import (
+    Command,
     LocalLauncher,
     SlurmLauncher,
     slurm_launcher,
@@ -138,8 +139,6 @@ def _runs(pid):
 
 
 def test_a_deaf_run_is_killed(tmp_path, monkeypatch):
-    from okd_brain import study_launchers
-
     monkeypatch.setattr(study_launchers, "SECONDS_TO_STOP", 0.2)
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
@@ -147,12 +146,34 @@ def test_a_deaf_run_is_killed(tmp_path, monkeypatch):
     )
     log = tmp_path / "log.txt"
     launcher = LocalLauncher([None])
-    command = study_launchers.Command([sys.executable, "-c", code], log)
+    command = Command([sys.executable, "-c", code], log)
     [job] = launcher.launch([command])
     while "deaf" not in log.read_text():
         time.sleep(0.02)
     launcher.stop()
     assert job.poll() == -9
+
+
+def test_two_do_not_work_on_one_run(plan, tmp_path):
+    """Also when who started the other has been killed."""
+    runs = plan()
+    train, log = tmp_path / "train.py", runs[0].log
+    first = LocalLauncher([None])
+    [job] = first.launch([Command(["sleep", "60"], log)])
+    with pytest.raises(ValueError, match=f"{log} is being written: another"):
+        run_all(runs, LocalLauncher([None]), train)
+    assert job.poll() is None
+    first.stop()
+    assert run_all(runs, LocalLauncher([None]), train) == []
+
+
+def test_file_systems_without_locks(plan, tmp_path, monkeypatch, caplog):
+    def flock(file, operation):
+        raise OSError("Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert run_all(plan(), LocalLauncher([None]), tmp_path / "train.py") == []
+    assert "study_log.txt cannot be locked: Function not" in caplog.text
 
 
 class ClusterJob:
