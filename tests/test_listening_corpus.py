@@ -448,6 +448,7 @@ def test_recipe_without_folders_prepares_the_mini_corpus(
 ):
     monkeypatch.setattr(mini_listening, "FILES_PER_TYPE", 2)
     corpus = prepare_harvard(None, None, str(tmp_path), progressbar=False)
+    assert corpus.corpus == "mini corpus"
     assert corpus.noises == {
         "train": ["babble", "pink", "speech_shaped"],
         "valid": ["babble", "pink", "speech_shaped"],

@@ -30,6 +30,7 @@ kHz and speeds it up threefold; this is not reproduced.)  Nothing is downloaded,
 and nothing is written into either folder.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from okd_brain.listening_corpus import prepare_listening_corpus
@@ -120,11 +121,12 @@ def prepare_harvard(
             f"data_folder is {data_folder} and noise_folder is {noise_folder}: "
             "name both, or neither for the mini corpus"
         )
-    if data_folder is None:
+    is_mini = data_folder is None
+    if is_mini:
         data_folder, noise_folder, valid_talkers, test_talkers = (
             build_mini_noises(Path(save_folder) / "mini_noises")
         )
-    return prepare_listening_corpus(
+    corpus = prepare_listening_corpus(
         data_folder,
         noise_folder,
         save_folder,
@@ -151,3 +153,4 @@ def prepare_harvard(
         n_jobs=n_jobs,
         progressbar=progressbar,
     )
+    return replace(corpus, corpus="mini corpus") if is_mini else corpus
