@@ -3,6 +3,8 @@
 import itertools
 from typing import NamedTuple
 
+DARK = 0.6  # values whose colours of "RdBu" are too dark for black figures
+
 
 class Point(NamedTuple):
     """A value in one panel of a picture of lines.
@@ -88,7 +90,7 @@ def draw_lines(points, path, *, x_label, y_label="", y_scale="linear"):
         title = ", ".join(filter(None, (column, row)))
         axis.set(title=title, xlabel=x_label, ylabel=y_label, yscale=y_scale)
     axes[0, 0].legend()
-    _save(figure, path)
+    figure.savefig(path)
 
 
 def draw_matrices(matrices, names, path):
@@ -97,7 +99,8 @@ def draw_matrices(matrices, names, path):
     Arguments
     ---------
     matrices : dict
-        Title -> np.ndarray [n, n]; NaN stays empty.
+        Title -> np.ndarray [n, n], an even number of them, two side by side;
+        NaN stays empty.
     names : list of str
         Of the n rows and columns.
     path : str or Path
@@ -109,17 +112,20 @@ def draw_matrices(matrices, names, path):
         If matplotlib is not installed.
     """
     size = 1 + 0.6 * len(names)
-    figure, axes = _panels(1, len(matrices), width=size, height=size)
+    figure, axes = _panels(-(-len(matrices) // 2), 2, width=size, height=size)
     places = range(len(names))
-    for axis, (title, matrix) in zip(axes[0], matrices.items(), strict=True):
+    for axis, (title, matrix) in zip(axes.flat, matrices.items(), strict=True):
         axis.imshow(matrix, cmap="RdBu", vmin=-1, vmax=1)
         for i, j in itertools.product(places, places):
-            if matrix[i, j] == matrix[i, j]:  # not NaN
-                axis.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center")
+            value = matrix[i, j]
+            if value == value:  # not NaN
+                colour = "white" if abs(value) > DARK else "black"
+                centred = {"ha": "center", "va": "center"}
+                axis.text(j, i, f"{value:.2f}", color=colour, **centred)
         axis.set(title=title, xticks=places, yticks=places)
         axis.set_xticklabels(names, rotation=90)
         axis.set_yticklabels(names)
-    _save(figure, path)
+    figure.savefig(path)
 
 
 def _panels(rows, columns, width=4, height=3):
@@ -130,13 +136,10 @@ def _panels(rows, columns, width=4, height=3):
         raise ModuleNotFoundError(
             "Pictures need matplotlib: pip install 'okd[plots]'"
         ) from error
-    figure = Figure(figsize=(width * columns, height * rows))
+    figure = Figure(
+        figsize=(width * columns, height * rows), layout="constrained"
+    )
     return figure, figure.subplots(rows, columns, squeeze=False)
-
-
-def _save(figure, path):
-    figure.tight_layout()
-    figure.savefig(path)
 
 
 def _draw_line(axis, points, label):
