@@ -165,28 +165,18 @@ def record_options(run, default_schedule):
         values, or one that no study has started; or if the experiment refuses
         an option.
     """
-    experiment = read_experiment(run.arguments, default_schedule)
-    tree = yaml.compose(experiment.yaml)  # tags and values, no comments
-    options = {
-        key.value: yaml.serialize(value).removesuffix("...\n").strip()
-        for key, value in tree.value
-    }
-    run_opts = experiment.run_opts
-    for key in sorted(run_opts.overridden_args):
-        options[key] = str(run_opts[key])
-    for key in IRRELEVANT:
-        options.pop(key, None)
+    options = _options(read_experiment(run.arguments, default_schedule))
     record = run.folder / RECORD
-    if not record.is_file():
-        if (run.folder / "hyperparams.yaml").exists():
-            raise ValueError(
-                f"{run.folder} holds a run that no study has started, so that "
-                "its options are not known: remove it, or name another "
-                "--output_folder."
-            )
+    if not (run.is_done or (run.folder / "hyperparams.yaml").exists()):
         run.folder.mkdir(parents=True, exist_ok=True)
         write_json(record, options)
         return
+    if not record.is_file():
+        raise ValueError(
+            f"{run.folder} holds a run that no study has started, so that its "
+            "options are not known: remove it, or name another "
+            "--output_folder."
+        )
     there = json.loads(record.read_text(encoding="utf-8"))
     differing = [
         f"{key}: {there.get(key) or 'null'} there, "
@@ -200,6 +190,21 @@ def record_options(run, default_schedule):
             f"{'; '.join(differing)}. Remove it, or name another "
             "--output_folder."
         )
+
+
+def _options(experiment):
+    """Return all that results depend on, as text: keys, and run options."""
+    tree = yaml.compose(experiment.yaml)  # tags and values, no comments
+    options = {
+        key.value: yaml.serialize(value).removesuffix("...\n").strip()
+        for key, value in tree.value
+    }
+    run_opts = experiment.run_opts
+    for key in sorted(run_opts.overridden_args):
+        options[key] = str(run_opts[key])
+    for key in IRRELEVANT:
+        options.pop(key, None)
+    return options
 
 
 def _fill_in(value, folders):
