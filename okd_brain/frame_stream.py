@@ -137,12 +137,18 @@ class FrameStream:
     def _take(self, *chunks):
         """Take the next samples of every channel and return those due."""
         self._check_open()
-        samples = torch.stack(
-            [
-                self._checked(chunk, name)
-                for chunk, name in zip(chunks, self.channels, strict=True)
-            ]
-        )
+        chunks = [
+            self._checked(chunk, name)
+            for chunk, name in zip(chunks, self.channels, strict=True)
+        ]
+        lengths = [len(chunk) for chunk in chunks]
+        if len(set(lengths)) > 1:
+            raise ValueError(
+                f"Chunks of {' and '.join(self.channels)} must be equally long; "
+                f"got {' and '.join(map(str, lengths))} samples. The chunks "
+                "were not taken."
+            )
+        samples = torch.stack(chunks)
         self._received += samples.shape[1]
         self._append(samples)
         due = self._received - self.delay_samples - self._returned

@@ -215,19 +215,44 @@ class ListeningEnhancement:
             samples=inputs.samples,
         )
 
+    def frame_gains(self, generator, speech, noise):
+        """Return gains that keep the power of each frame, for spectra.
+
+        What a program in real time needs, whatever ``equal_power`` is.
+
+        Arguments
+        ---------
+        generator : callable
+            From bands of speech and noise, [batch, frames, 128], to gains of
+            power, [batch, frames, 64].
+        speech, noise : torch.Tensor
+            [batch, frames, 257, 2], their STFTs.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, frames, 257], gains of power for the bins of the speech.
+        """
+        power = _power(speech)
+        bands = self._bands(power), self._bands(_power(noise))
+        gains = self._interpolated(generator, *bands)
+        return gains * _power_ratio(*_frame_powers(power, gains))
+
     def _bin_gains(self, generator, inputs, power):
         """Return gains of power, [batch, frames, 257], that keep it equal."""
-        seen = torch.cat([inputs.clean, inputs.noise], dim=-1)
-        gains = generator(seen).float() @ self._matrix.to(power.device).T
-        before = frame_power(power)
-        after = frame_power(power * gains)
+        gains = self._interpolated(generator, inputs.clean, inputs.noise)
+        before, after = _frame_powers(power, gains)
         if self.equal_power == "utterance":
             index = torch.arange(before.shape[1], device=before.device)
-            valid = index < inputs.frames[:, None]
+            valid = (index < inputs.frames[:, None])[..., None]
             before = (before * valid).sum(dim=1, keepdim=True)
             after = (after * valid).sum(dim=1, keepdim=True)
-        ratio = (before + SILENT_POWER) / (after + SILENT_POWER)
-        return gains * ratio[..., None]
+        return gains * _power_ratio(before, after)
+
+    def _interpolated(self, generator, clean, noise):
+        """Return a generator's gains for the bins, without scaling."""
+        gains = generator(torch.cat([clean, noise], dim=-1)).float()
+        return gains @ self._matrix.to(gains.device).T
 
     def judged(self, source, batch, inputs):
         """Return the bands that the discriminator judges in its own phases.
@@ -321,6 +346,18 @@ def _power(spectrum):
     return (spectrum**2).sum(dim=-1)
 
 
+def _frame_powers(power, gains):
+    """Return the power of frames before and after gains: [..., 1] each."""
+    return tuple(
+        frame_power(bins)[..., None] for bins in (power, power * gains)
+    )
+
+
+def _power_ratio(before, after):
+    """Return what restores a power; silence stays silent."""
+    return (before + SILENT_POWER) / (after + SILENT_POWER)
+
+
 def _at_power_of(reference, wave, samples):
     """Scale waves to the power of others over their valid samples."""
     index = torch.arange(wave.shape[1], device=wave.device)
@@ -329,5 +366,4 @@ def _at_power_of(reference, wave, samples):
         (signal * valid).double().square().sum(dim=1, keepdim=True)
         for signal in (reference, wave)
     )
-    ratio = (wanted + SILENT_POWER) / (found + SILENT_POWER)
-    return wave * ratio.sqrt().float()
+    return wave * _power_ratio(wanted, found).sqrt().float()

@@ -48,3 +48,12 @@ def offline(generator, wave):
     with torch.no_grad():
         inputs = task.analyse(wave[None], torch.ones(1))
         return task.enhance(generator, inputs).wave[0]
+
+
+def held_bytes(enhancer, memory):
+    """Return what an enhancer and its generator's memory hold, in bytes."""
+    return sum(
+        tensor.untyped_storage().nbytes()
+        for tensor in [*vars(enhancer).values(), *memory]
+        if isinstance(tensor, torch.Tensor)
+    )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from streams import constant, offline, remembering, speech
+from streams import constant, held_bytes, offline, remembering, speech
 
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.streaming import StreamingEnhancer
@@ -232,20 +232,10 @@ def test_reset_forgets_everything(generator):
 
 def test_memory_does_not_grow(generator):
     enhancer = StreamingEnhancer(generator)
-
-    def held_bytes():
-        tensors = list(vars(enhancer).values())
-        tensors += enhancer._memory
-        return sum(
-            tensor.untyped_storage().nbytes()
-            for tensor in tensors
-            if isinstance(tensor, torch.Tensor)
-        )
-
     sizes = []
     for number in range(20):
         enhancer.process(speech(number, 8000)[:7680])
-        sizes.append(held_bytes())
+        sizes.append(held_bytes(enhancer, enhancer._memory))
     assert max(sizes[1:]) == min(sizes[1:]) < 150_000
 
 
