@@ -11,19 +11,24 @@ from dataclasses import dataclass
 import torch
 
 from okd_brain.enhanced import Enhanced, cut_waves
+from okd_brain.equal_power import (
+    at_power_of,
+    bin_power,
+    frame_powers,
+    power_ratio,
+)
 from okd_brain.measures.level import POWER_RATIO_DB
+from okd_brain.measures.silence import is_constant
 from okd_brain.signals import (
     SAMPLE_RATE,
     SpectralAnalysis,
     band_matrix,
     compress_bands,
-    frame_power,
     sample_counts,
 )
 from okd_brain.ssdrc import ssdrc
 
 EQUAL_POWER = ("utterance", "frame")
-SILENT_POWER = 1e-12  # of a frame or an utterance that stays as it is
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ class ListeningEnhancement:
         torch.Tensor
             [batch, frames, 64], float32.
         """
-        return self._bands(_power(self.analysis.transform(wave)))
+        return self._bands(bin_power(self.analysis.transform(wave)))
 
     def _bands(self, power):
         self._matrix = self._matrix.to(power.device)
@@ -154,7 +159,7 @@ class ListeningEnhancement:
         return ListeningInputs(
             clean_wave=clean_wave,
             spectrum=spectrum,
-            clean=self._bands(_power(spectrum)),
+            clean=self._bands(bin_power(spectrum)),
             noise=self.bands(noise_wave),
             samples=samples,
             frames=self.analysis.frames(samples),
@@ -180,7 +185,7 @@ class ListeningEnhancement:
         torch.Tensor
             [batch, frames, 64], compressed, at the power of the speech.
         """
-        power = _power(inputs.spectrum)
+        power = bin_power(inputs.spectrum)
         return self._bands(power * self._bin_gains(generator, inputs, power))
 
     def enhance(self, generator, batch):
@@ -201,14 +206,14 @@ class ListeningEnhancement:
         inputs = batch
         if not isinstance(batch, ListeningInputs):
             inputs = self.inputs(batch)
-        power = _power(inputs.spectrum)
+        power = bin_power(inputs.spectrum)
         gains = self._bin_gains(generator, inputs, power)
         wave = self.analysis.invert(
             inputs.spectrum * gains.sqrt()[..., None],
             inputs.clean_wave.shape[1],
         )
         if self.equal_power == "utterance":
-            wave = _at_power_of(inputs.clean_wave, wave, inputs.samples)
+            wave = at_power_of(inputs.clean_wave, wave, inputs.samples)
         return Enhanced(
             spectrum=self._bands(power * gains),
             wave=wave,
@@ -233,21 +238,21 @@ class ListeningEnhancement:
         torch.Tensor
             [batch, frames, 257], gains of power for the bins of the speech.
         """
-        power = _power(speech)
-        bands = self._bands(power), self._bands(_power(noise))
+        power = bin_power(speech)
+        bands = self._bands(power), self._bands(bin_power(noise))
         gains = self._interpolated(generator, *bands)
-        return gains * _power_ratio(*_frame_powers(power, gains))
+        return gains * power_ratio(*frame_powers(power, gains))
 
     def _bin_gains(self, generator, inputs, power):
         """Return gains of power, [batch, frames, 257], that keep it equal."""
         gains = self._interpolated(generator, inputs.clean, inputs.noise)
-        before, after = _frame_powers(power, gains)
+        before, after = frame_powers(power, gains)
         if self.equal_power == "utterance":
             index = torch.arange(before.shape[1], device=before.device)
             valid = (index < inputs.frames[:, None])[..., None]
             before = (before * valid).sum(dim=1, keepdim=True)
             after = (after * valid).sum(dim=1, keepdim=True)
-        return gains * _power_ratio(before, after)
+        return gains * power_ratio(before, after)
 
     def _interpolated(self, generator, clean, noise):
         """Return a generator's gains for the bins, without scaling."""
@@ -296,8 +301,10 @@ class ListeningEnhancement:
     def _ssdrc(self, clean, samples):
         waves = torch.zeros_like(clean)
         for item, count in enumerate(samples.tolist()):
-            wave = ssdrc(clean[item, :count].cpu().numpy(), self.sample_rate)
-            waves[item, :count] = torch.from_numpy(wave)
+            wave = clean[item, :count].cpu().numpy()
+            if not is_constant(wave):  # an excerpt may be a pause
+                shaped = ssdrc(wave, self.sample_rate)
+                waves[item, :count] = torch.from_numpy(shaped)
         return waves
 
     def discriminator_input(self, spectrum, inputs):
@@ -340,30 +347,3 @@ class ListeningEnhancement:
         clean, relative_lengths = batch.clean_sig
         heard = wave + batch.noise_sig.data
         return cut_waves(relative_lengths, clean, heard, wave)
-
-
-def _power(spectrum):
-    return (spectrum**2).sum(dim=-1)
-
-
-def _frame_powers(power, gains):
-    """Return the power of frames before and after gains: [..., 1] each."""
-    return tuple(
-        frame_power(bins)[..., None] for bins in (power, power * gains)
-    )
-
-
-def _power_ratio(before, after):
-    """Return what restores a power; silence stays silent."""
-    return (before + SILENT_POWER) / (after + SILENT_POWER)
-
-
-def _at_power_of(reference, wave, samples):
-    """Scale waves to the power of others over their valid samples."""
-    index = torch.arange(wave.shape[1], device=wave.device)
-    valid = index < samples[:, None]
-    wanted, found = (
-        (signal * valid).double().square().sum(dim=1, keepdim=True)
-        for signal in (reference, wave)
-    )
-    return wave * _power_ratio(wanted, found).sqrt().float()

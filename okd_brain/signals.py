@@ -223,25 +223,6 @@ def compress_bands(power):
     return (power + INAUDIBLE_POWER) ** BAND_EXPONENT
 
 
-def frame_power(power):
-    """Return the power of frames from one-sided power spectra.
-
-    By Parseval's theorem, up to the common factor of the transform: all bins
-    but the first and the last stand for two.
-
-    Arguments
-    ---------
-    power : torch.Tensor
-        [..., 257].
-
-    Returns
-    -------
-    torch.Tensor
-        [...].
-    """
-    return 2 * power.sum(dim=-1) - power[..., 0] - power[..., -1]
-
-
 def sample_counts(relative_lengths, padded_samples):
     """Turn SpeechBrain's relative lengths back into numbers of samples.
 
