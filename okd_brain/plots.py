@@ -112,7 +112,7 @@ def draw_matrices(matrices, names, path):
         If matplotlib is not installed.
     """
     size = 1 + 0.6 * len(names)
-    figure, axes = _panels(-(-len(matrices) // 2), 2, width=size, height=size)
+    figure, axes = _panels(len(matrices) // 2, 2, width=size, height=size)
     places = range(len(names))
     for axis, (title, matrix) in zip(axes.flat, matrices.items(), strict=True):
         axis.imshow(matrix, cmap="RdBu", vmin=-1, vmax=1)

@@ -447,16 +447,13 @@ def analyse(folder, datasets, monkeypatch):
         return rebuild(folder), datasets, "corpus"
 
     train.build = build
-    train.prepare = lambda hparams: SimpleNamespace(
-        manifests={"valid": "manifest"}, data_root="root"
-    )
+    train.prepare = lambda hparams: SimpleNamespace(datasets=lambda: datasets)
     monkeypatch.setitem(sys.modules, "train", train)
     spec = importlib.util.spec_from_file_location(
         "analyse", RECIPE / "analyse.py"
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "make_dataset", lambda *_: datasets["valid"])
     return module
 
 

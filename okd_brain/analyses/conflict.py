@@ -8,6 +8,7 @@ a small step for the one undoes the other.
 """
 
 import itertools
+import math
 
 import torch
 from speechbrain.utils.checkpoints import torch_recovery
@@ -169,30 +170,40 @@ def _compare(brain, batches):
     for number, batch in enumerate(batches):
         inputs = brain.task.inputs(batch.to(brain.device))
         for generator, by_loss in gradients(brain, inputs).items():
-            cosines[generator][number] = {
-                pair: cosine(*(by_loss[name] for name in pair))
-                for pair in itertools.combinations(by_loss, 2)
-            }
+            cosines[generator][number] = _cosines(by_loss)
             total = sums[generator]
             for name, gradient in by_loss.items():
                 total[name] = total.get(name, 0) + gradient
-    rows = {}
-    for generator, by_batch in cosines.items():
-        rows[generator] = {}
-        for pair, mean in means(by_batch).items():
-            values = [found[pair] for found in by_batch.values()]
-            defined = [value for value in values if value == value]
-            rows[generator][pair] = {
-                "utterances": len(defined),
-                "cosine": mean,
-                "conflicting": _share(value < 0 for value in defined),
-                "cosine_of_means": cosine(
-                    *(sums[generator][name] for name in pair)
-                ),
-            }
-    return rows
+    return {
+        name: _summarise(cosines[name], _cosines(sums[name])) for name in sums
+    }
 
 
-def _share(flags):
-    flags = list(flags)
-    return sum(flags) / len(flags) if flags else float("nan")
+def _cosines(by_loss):
+    """Return pair of losses -> cosine between their gradients."""
+    return {
+        pair: cosine(*(by_loss[name] for name in pair))
+        for pair in itertools.combinations(by_loss, 2)
+    }
+
+
+def _summarise(by_batch, of_means):
+    """Return pair of losses -> what a row says of them."""
+    conflicts = {
+        number: {
+            pair: float(value < 0)
+            for pair, value in found.items()
+            if value == value  # not NaN
+        }
+        for number, found in by_batch.items()
+    }
+    shares = means(conflicts)
+    return {
+        pair: {
+            "utterances": sum(pair in found for found in conflicts.values()),
+            "cosine": mean,
+            "conflicting": shares.get(pair, math.nan),
+            "cosine_of_means": of_means[pair],
+        }
+        for pair, mean in means(by_batch).items()
+    }

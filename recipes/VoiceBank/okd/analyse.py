@@ -33,7 +33,6 @@ from okd_brain.analyses.distance import (
 from okd_brain.analyses.flatness import measure_flatness
 from okd_brain.analyses.tables import read_scores, write_rows
 from okd_brain.analyses.training_curves import score_checkpoints
-from okd_brain.data import make_dataset
 from okd_brain.plots import draw_lines, draw_matrices, melt
 
 
@@ -79,8 +78,7 @@ def flatness(arguments, argv):
 def distance(arguments, argv):
     """Compare the generators of each run over its training."""
     runs = [open_run(folder) for folder in arguments.runs]
-    corpus = prepare(runs[0].hparams)
-    valid = make_dataset(corpus.manifests["valid"], corpus.data_root)
+    valid = prepare(runs[0].hparams).datasets()["valid"]
     rows = measure_distance(runs, valid, arguments.utterances)
     picture = _write(arguments.output, "distance", rows)
     draw_lines(
