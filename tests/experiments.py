@@ -1,6 +1,9 @@
 """Small experiments on real speech, for tests of training."""
 
+import contextlib
+import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,24 @@ from okd_brain.networks import build_modules
 TESTS = Path(__file__).resolve().parent
 RECIPE = TESTS.parent / "recipes" / "VoiceBank" / "okd"
 BASE = RECIPE / "hparams" / "okd_pesq_csig.yaml"
+LE_RECIPE = TESTS.parent / "recipes" / "LE" / "okd"
+LE_BASE = LE_RECIPE / "hparams" / "okd_siib_haspi_estoi.yaml"
 RATE = 16000
+
+
+@contextlib.contextmanager
+def train_script(recipe):
+    """Give a recipe's ``train.py`` as a module, its folder on Python's path."""
+    sys.path.insert(0, str(recipe))
+    spec = importlib.util.spec_from_file_location("train", recipe / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["train"] = module  # SpeechBrain looks for the script there
+    try:
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        del sys.modules["train"]
+        sys.path.remove(str(recipe))
 
 
 def speech(number=0, seconds=1.0):
