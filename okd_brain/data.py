@@ -55,6 +55,13 @@ class PreparedCorpus:
     valid_speakers: list
     utterances: dict
 
+    def datasets(self):
+        """Return "train", "valid" and "test" to their datasets."""
+        return {
+            split: make_dataset(manifest, self.data_root)
+            for split, manifest in self.manifests.items()
+        }
+
 
 def prepare_corpus(
     data_folder,

@@ -61,7 +61,11 @@ def examine_and_plan(
         for split, pairs in spoken.items()
     }
     sources, bad = divide_noises(
-        folders["noise_root"], noises, good["noise_root"], longest
+        folders["noise_root"],
+        noises,
+        good["noise_root"],
+        longest,
+        loop=plan.loop_noise,
     )
     violations += bad
     entries = {}

@@ -12,9 +12,9 @@ from speechbrain.utils.logger import get_logger
 
 from okd_brain.audio_folders import list_audio
 from okd_brain.examined_mixtures import examine_and_plan
-from okd_brain.harvard import is_harvard
 from okd_brain.manifests import write_json
 from okd_brain.mixing_plan import MixingPlan
+from okd_brain.mixtures import make_mixture_dataset
 from okd_brain.noise_splits import VALID_SHARE
 from okd_brain.noise_types import choose_noises
 from okd_brain.preparation import (
@@ -24,7 +24,7 @@ from okd_brain.preparation import (
     refuse_output_in,
     report_bad_files,
 )
-from okd_brain.speech_sets import find_speech
+from okd_brain.speech_sets import find_speech, refuse_noise
 from okd_brain.splits import SPLITS
 from okd_brain.written_mixtures import write_mixtures
 
@@ -50,6 +50,8 @@ class ListeningCorpus:
         "train", "valid" and "test" to the number of mixtures.
     noises : dict
         "train", "valid" and "test" to the types of noise.
+    loop_noise : bool
+        Whether noise may be shorter than its speech.
     """
 
     corpus: str
@@ -58,6 +60,16 @@ class ListeningCorpus:
     manifests: dict
     mixtures: dict
     noises: dict
+    loop_noise: bool
+
+    def datasets(self):
+        """Return "train", "valid" and "test" to the dataset of its mixtures."""
+        return {
+            split: make_mixture_dataset(
+                manifest, self.data_root, self.noise_root, loop=self.loop_noise
+            )
+            for split, manifest in self.manifests.items()
+        }
 
 
 def prepare_listening_corpus(
@@ -73,6 +85,7 @@ def prepare_listening_corpus(
     test_talkers=None,
     written=False,
     skip_bad_files=False,
+    find=find_speech,
     n_jobs=None,
     progressbar=True,
 ):
@@ -104,6 +117,9 @@ def prepare_listening_corpus(
     skip_bad_files : bool
         Leave out, and log, files that break a rule, where the default is an
         error.
+    find : callable
+        `okd_brain.speech_sets.find_speech`, or ``find_talkers``, which takes no
+        folder for Harvard sentences.
     n_jobs : int, optional
         Threads that read and resample; by default one per available CPU.
     progressbar : bool
@@ -126,14 +142,14 @@ def prepare_listening_corpus(
     output_folder = Path(output_folder)
     for folder in folders.values():
         refuse_output_in(folder, output_folder, [""])
-    _refuse_noise_in_speech(**folders)
     speech, noise = (list_audio(folder) for folder in folders.values())
-    corpus, utterances, violations = find_speech(
+    corpus, utterances, violations = find(
         folders["data_root"],
         speech,
         valid_talkers=valid_talkers,
         test_talkers=test_talkers,
     )
+    refuse_noise(utterances, **folders)
     noises = choose_noises(
         folders["noise_root"],
         noise,
@@ -185,7 +201,12 @@ def prepare_listening_corpus(
         for split in SPLITS:
             write_json(manifests[split], entries[split])
         if written:
-            write_mixtures(manifests, roots, output_folder / WRITTEN)
+            write_mixtures(
+                manifests,
+                roots,
+                output_folder / WRITTEN,
+                loop=plan.loop_noise,
+            )
             roots = dict.fromkeys(roots, output_folder / WRITTEN)
         record = {
             "fingerprint": digest,
@@ -198,15 +219,22 @@ def prepare_listening_corpus(
                 s: sorted({entry["noise"] for entry in entries[s].values()})
                 for s in SPLITS
             },
+            "talkers": {
+                s: sorted({entry["speaker"] for entry in entries[s].values()})
+                for s in SPLITS
+            },
             "bad_files": len({v.file for v in violations}),
         }
         write_json(record_path, record)
     logger.info(
-        "%s: mixtures %s, noises %s, bad files left out %d",
+        "%s: mixtures %s, noises %s, talkers %s, bad files left out %d (also in "
+        "%s)",
         corpus,
         record["mixtures"],
         record["noises"],
+        record["talkers"],
         record["bad_files"],
+        record_path,
     )
     roots = roots_of(record)
     return ListeningCorpus(
@@ -216,18 +244,8 @@ def prepare_listening_corpus(
         manifests=manifests,
         mixtures=record["mixtures"],
         noises=record["noises"],
+        loop_noise=plan.loop_noise,
     )
-
-
-def _refuse_noise_in_speech(data_root, noise_root):
-    """Raise an error where all files below the speech would be speech."""
-    inside = noise_root.resolve().is_relative_to(data_root.resolve())
-    if inside and not is_harvard(data_root):
-        raise ValueError(
-            f"noise_folder {noise_root} lies in data_folder {data_root}, all "
-            "audio files of which are taken for speech; name a folder of speech "
-            "alone"
-        )
 
 
 def _refuse_empty(entries, folders):

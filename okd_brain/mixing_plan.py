@@ -38,6 +38,9 @@ class MixingPlan:
         Split -> number of mixtures, or None for every speech in every type of
         noise at every ratio.  Fewer are drawn such that noises and ratios
         occur equally often, to within one.
+    loop_noise : bool
+        Repeat noise that is shorter than its speech; otherwise such a file is
+        an error.
     seed : int
         Decides what is drawn, and where noise begins.
 
@@ -53,6 +56,7 @@ class MixingPlan:
     level_dbfs: float = LEVEL_DBFS
     paper_mixing: bool = False
     max_mixtures: dict = field(default_factory=dict)
+    loop_noise: bool = False
     seed: int = 0
 
     def __post_init__(self):
@@ -77,6 +81,12 @@ class MixingPlan:
             raise ValueError(
                 f"level_dbfs is {self.level_dbfs!r}, must be a number of dB "
                 "below full scale, such as -25"
+            )
+        unknown = sorted(set(self.max_mixtures) - set(SPLITS))
+        if unknown:
+            raise ValueError(
+                f"max_mixtures has {', '.join(map(repr, unknown))}, but the "
+                f"splits are {', '.join(SPLITS)}"
             )
         for split, most in self.max_mixtures.items():
             if most is not None and (not isinstance(most, int) or most < 1):
@@ -154,7 +164,7 @@ def plan_mixtures(plan, split, utterances, sources, noise_root):
             # By name: another choice of speech or noise leaves it as it is.
             rng=_generator(plan.seed, name),
             noise_root=noise_root,
-            offset=plan.noise_offset,
+            plan=plan,
         )
         if drawn is None:
             silent.setdefault(noise, name)
@@ -182,14 +192,19 @@ def plan_mixtures(plan, split, utterances, sources, noise_root):
     return dict(sorted(entries.items())), violations
 
 
-def _draw_stretch(sources, samples, *, rng, noise_root, offset):
+def _draw_stretch(sources, samples, *, rng, noise_root, plan):
     """Return a file and the first sample of a stretch that is not silent."""
     for _ in range(DRAWS):
         source = sources[rng.integers(len(sources))]
         start = source.begin
-        if offset == "random":
-            start = int(rng.integers(source.begin, source.end - samples + 1))
-        stretch = read_noise(noise_root / source.path, start, samples)
+        if plan.noise_offset == "random":
+            last = source.end - samples
+            if last < source.begin:  # looped, from anywhere
+                last = source.end - 1
+            start = int(rng.integers(source.begin, last + 1))
+        stretch = read_noise(
+            noise_root / source.path, start, samples, loop=plan.loop_noise
+        )
         if level_dbfs(stretch.numpy()) > SILENCE_DBFS:
             return source.path, start
     return None

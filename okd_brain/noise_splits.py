@@ -2,7 +2,8 @@
 
 Where training and validation share types of noise, they share no noise: of
 several files of a type the last fifth by number validates, of a single file its
-end.
+end; where noise is looped, of single files that are too short to be divided the
+last fifth by name.
 """
 
 import math
@@ -30,8 +31,13 @@ class NoiseSource(NamedTuple):
     begin: int
     end: int
 
+    @property
+    def samples(self):
+        """Return its length."""
+        return self.end - self.begin
 
-def divide_noises(noise_folder, noises, recordings, longest):
+
+def divide_noises(noise_folder, noises, recordings, longest, *, loop=False):
     """Give each split its own files, or its own part of them.
 
     Arguments
@@ -44,33 +50,50 @@ def divide_noises(noise_folder, noises, recordings, longest):
         Path -> `okd_brain.examination.Recording` of the good files.
     longest : dict
         Split -> its longest speech, in samples at 16 kHz.
+    loop : bool
+        Accept files that are shorter than that, which are then repeated.
 
     Returns
     -------
     sources : dict
         Split -> type -> list of NoiseSource, each long enough for any speech of
-        its split.
+        its split or, with ``loop``, a whole file.
     violations : list of Violation
-        The files that are shorter.
+        The files that are shorter, without ``loop``.
     """
     sources = {split: {} for split in SPLITS}
     origin = {found.path: path for path, found in recordings.items()}
-    violations = []
+    violations, undivided = [], {}
     for use, types in noises.items():
         for kind, paths in types.items():
             good = [recordings[path] for path in paths if path in recordings]
             parts = {use: [_part(found) for found in good]}
             if use == "train" and "valid" not in noises:
                 parts = _train_and_valid(good, longest["valid"])
+                if loop and len(good) == 1 and _are_short(parts, longest):
+                    undivided[kind] = [_part(good[0])]
+                    continue
             for split, found in parts.items():
                 for source in found:
-                    if source.end - source.begin >= longest[split]:
+                    if loop or source.samples >= longest[split]:
                         sources[split].setdefault(kind, []).append(source)
                         continue
                     path = str(noise_folder / origin[source.path])
                     rule = _too_short(source, split, longest[split])
                     violations.append(Violation(path, rule))
+    # The only one of all trains.
+    validating = math.ceil(VALID_SHARE * (len(undivided) - 1))
+    for number, kind in enumerate(undivided, start=validating - len(undivided)):
+        sources["train" if number < 0 else "valid"][kind] = undivided[kind]
     return sources, violations
+
+
+def _are_short(parts, longest):
+    return any(
+        source.samples < longest[split]
+        for split, sources in parts.items()
+        for source in sources
+    )
 
 
 def _part(recording, begin=0, end=None):
@@ -99,7 +122,7 @@ def _train_and_valid(recordings, longest_valid):
 def _too_short(source, split, longest):
     """Return what is wrong with a source."""
     return (
-        f"has {(source.end - source.begin) / SAMPLE_RATE:.3f} s of noise for "
+        f"has {source.samples / SAMPLE_RATE:.3f} s of noise for "
         f"{split} (from {source.begin / SAMPLE_RATE:.3f} s on), must have at "
         f"least the {longest / SAMPLE_RATE:.3f} s of the longest speech there"
     )

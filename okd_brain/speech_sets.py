@@ -43,6 +43,22 @@ def find_speech(data_folder, listing, *, valid_talkers=None, test_talkers=None):
                 "test_talkers out"
             )
         return "Harvard sentences", *find_sentences(data_folder, listing)
+    return find_talkers(
+        data_folder,
+        listing,
+        valid_talkers=valid_talkers,
+        test_talkers=test_talkers,
+    )
+
+
+def find_talkers(
+    data_folder, listing, *, valid_talkers=None, test_talkers=None
+):
+    """Do as `find_speech`, whatever the talkers of a folder are called.
+
+    Names of utterances begin with the talker and an underscore, as those of
+    VoiceBank: ``84-1.wav`` is ``84_84-1``.
+    """
     splits = split_by_talker(
         {path: talker_of(path) for path in listing},
         valid_talkers=valid_talkers,
@@ -51,13 +67,39 @@ def find_speech(data_folder, listing, *, valid_talkers=None, test_talkers=None):
     named, violations = {}, []
     for split, paths in splits.items():
         for path in paths:
-            name = utterance_of(path)
+            name, talker = utterance_of(path), talker_of(path)
+            if not name.startswith(f"{talker}_"):
+                name = f"{talker}_{name}"
             if name in named:
                 rule = f"has the same name as {named[name].path}: {name}"
                 violations.append(Violation(str(data_folder / path), rule))
                 continue
-            named[name] = Utterance(path, name, talker_of(path), split)
+            named[name] = Utterance(path, name, talker, split)
     return data_folder.resolve().name, list(named.values()), violations
+
+
+def refuse_noise(utterances, *, data_root, noise_root):
+    """Refuse a folder of noise that is a part of the speech.
+
+    Arguments
+    ---------
+    utterances : list of Utterance
+        What is taken for speech.
+    data_root, noise_root : Path
+        The folders of speech and of noise.
+
+    Raises
+    ------
+    ValueError
+        If an utterance lies in the folder of noise.
+    """
+    speech, noise = data_root.resolve(), noise_root.resolve()
+    if any((speech / said.path).is_relative_to(noise) for said in utterances):
+        raise ValueError(
+            f"noise_folder {noise_root} lies in data_folder {data_root}, all "
+            "audio files of which are taken for speech; name a folder of speech "
+            "alone"
+        )
 
 
 def check_speech(data_folder, utterances, recordings):

@@ -19,8 +19,8 @@ from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.config import read_experiment
-from okd_brain.data import make_dataset
 from okd_brain.mini_corpus import build_mini_corpus
+from okd_brain.own_corpus import mix_recordings
 from okd_brain.recipe import make_brain, train_and_test
 
 logger = get_logger(__name__)
@@ -28,11 +28,20 @@ SCHEDULES = Path(__file__).resolve().parent / "hparams" / "schedules"
 
 
 def prepare(hparams):
-    """Prepare the corpus, or build the mini corpus where none is named."""
+    """Prepare the corpus, mix one, or build the mini corpus."""
     from voicebank_prepare import prepare_voicebank
 
     data_folder = hparams["data_folder"]
     valid_speakers = hparams["valid_speakers"]
+    if hparams["noise_folder"] is not None:
+        return mix_recordings(
+            data_folder,
+            hparams["noise_folder"],
+            hparams["output_folder"],
+            valid_speakers=valid_speakers,
+            skip_bad_files=hparams["skip_bad_files"],
+            **hparams["mixing"],
+        )
     if data_folder is None:
         logger.info(
             "No data_folder: training on the bundled mini corpus with a short "
@@ -64,12 +73,12 @@ def build(argv):
     with experiment.loaded() as (hparams, file):
         sb.create_experiment_directory(hparams["output_folder"], file)
     corpus = run_on_main(prepare, args=[hparams])
-    datasets = {
-        split: make_dataset(manifest, corpus.data_root)
-        for split, manifest in corpus.manifests.items()
-    }
     brain = make_brain(hparams, experiment.run_opts)
-    return brain, datasets, Path(hparams["data_folder"] or "mini corpus").name
+    return (
+        brain,
+        corpus.datasets(),
+        Path(hparams["data_folder"] or "mini corpus").name,
+    )
 
 
 def main(argv):
