@@ -1,5 +1,7 @@
 """Experiments that differ from another in a few lines: which, and in what."""
 
+import re
+
 import pytest
 from experiments import BASE, RECIPE
 from hyperpyyaml import load_hyperpyyaml
