@@ -130,7 +130,12 @@ def weights_for_authors(network):
 
 def _names(network):
     """Return (our name, their name) of each tensor of a network."""
-    prefixes = PREFIXES[type(network)]
+    prefixes = PREFIXES.get(type(network))
+    if prefixes is None:
+        raise ValueError(
+            "The authors' code has no network like a "
+            f"{type(network).__name__}: they published speech enhancement only."
+        )
     pairs = []
     for ours in network.state_dict():
         theirs = ours

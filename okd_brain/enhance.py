@@ -1,6 +1,7 @@
 """Enhance files and folders with an exported generator: ``okd-enhance``.
 
     okd-enhance export/pesq noisy.wav more/ 'calls/**/*.flac' -o enhanced/
+    okd-enhance export/siib prompts/ -o played/ --task le --noise platform.wav
     arecord -f S16_LE -r 16000 -t raw | okd-enhance export/causal --stream | ...
 
 ``okd-enhance --help`` (equally ``python -m okd_brain.enhance --help``) says
@@ -10,6 +11,7 @@ what it reads, where it writes and what it returns.
 import argparse
 import logging
 import sys
+from functools import partial
 
 import soundfile
 import torch
@@ -19,23 +21,38 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from okd_brain.enhance_jobs import plan
 from okd_brain.export import load_generator
+from okd_brain.export_details import read_details, task_of
 from okd_brain.frame_stream import MAX_DELAY_MS
+from okd_brain.listening_waves import enhance_speech
+from okd_brain.noise_options import (
+    NOISE_HELP,
+    add_noise_options,
+    check_noise_options,
+    noise_of,
+)
 from okd_brain.pcm import enhance_stdin
-from okd_brain.wave_files import enhance_file
-from okd_brain.waves import (
+from okd_brain.segments import (
     MIN_SECONDS,
     OVERLAP_SECONDS,
     SEGMENT_SECONDS,
-    enhance_wave,
 )
+from okd_brain.tasks import ListeningEnhancement
+from okd_brain.wave_files import enhance_file, enhance_speech_file
+from okd_brain.waves import enhance_wave
 
-__all__ = ["enhance_file", "enhance_wave", "main"]
+__all__ = [
+    "enhance_file",
+    "enhance_speech",
+    "enhance_speech_file",
+    "enhance_wave",
+    "main",
+]
 
 logger = get_logger("okd_brain.enhance")  # also when run with python -m
 
 DESCRIPTION = f"""\
 Enhance noisy speech with a generator that okd_brain exported, or with
-SpeechBrain's MetricGAN+.
+SpeechBrain's MetricGAN+; or, with --task le, make clean speech clearer in noise.
 
 MODEL is an export folder or the id of a SpeechBrain model on the Hugging Face
 hub, such as speechbrain/metricgan-plus-voicebank.
@@ -61,14 +78,16 @@ with the length. Meanwhile 4 bytes of disk space per sample are needed in OUTDIR
 With --stream, raw PCM (16-bit little-endian, one channel, 16 kHz) goes from
 standard input to standard output while it arrives, at most {MAX_DELAY_MS:.1f} ms later.
 MODEL must be causal. Peaks beyond full scale are saturated, and a warning says so.
-"""
+
+{NOISE_HELP}"""
 
 EPILOG = """\
 exit status: 0 all enhanced, or the stream has ended; 1 some failed (each with a
 message, the others are enhanced); 2 nothing was done, as the command is wrong:
 no such model or device, an input without audio files, two inputs with one
 output, an output that is an input, a stream that is not raw PCM, a model that
-is not causal for a stream.
+is not causal for a stream or was trained for the other task, noise that is
+missing, silent or not told with --task le.
 """
 
 
@@ -80,8 +99,11 @@ def _seconds(source):
         return 0
 
 
-def _enhance_all(generator, jobs, overwrite):
-    """Enhance the files one by one; return how many failed."""
+def _enhance_all(enhance, jobs, overwrite):
+    """Enhance the files one by one; return how many failed.
+
+    ``enhance`` is a function of ``wave_files`` that knows its generator.
+    """
     failed = 0
     total = sum(_seconds(job.source) for job in jobs)
     bar = tqdm(
@@ -95,8 +117,7 @@ def _enhance_all(generator, jobs, overwrite):
         for job in jobs:
             bar.set_description(job.source.name)
             try:
-                enhance_file(
-                    generator,
+                enhance(
                     job.source,
                     job.destination,
                     overwrite=overwrite,
@@ -135,21 +156,45 @@ def main(argv=None):
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("okd_brain").setLevel(logging.INFO)
     try:
+        check_noise_options(arguments)
         if arguments.stream:
-            enhance_stdin(_load(arguments))
+            enhance_stdin(_load(arguments)[0])
             return 0
-        jobs = plan(arguments.inputs, arguments.output)
-        generator = _load(arguments)
+        told = [arguments.noise] if arguments.noise is not None else []
+        jobs = plan(arguments.inputs, arguments.output, also_read=told)
+        enhance = _enhancer(arguments)
     except ValueError as error:
         parser.error(str(error))
-    failed = _enhance_all(generator, jobs, arguments.overwrite)
+    failed = _enhance_all(enhance, jobs, arguments.overwrite)
     logger.info(f"{len(jobs) - failed} files enhanced, {failed} failed.")
     return 1 if failed else 0
 
 
 def _load(arguments):
-    """Return the generator that the command line names, where it says."""
-    return load_generator(arguments.model).to(arguments.device)
+    """Return the generator that the command line names, and its task."""
+    generator = load_generator(arguments.model)
+    task = task_of(generator, read_details(arguments.model))
+    listening = isinstance(task, ListeningEnhancement)
+    if listening != (arguments.task == "le"):
+        instead = "with --task le" if listening else "without --task le"
+        raise ValueError(
+            f"{arguments.model} was trained for {task.description['task']}: "
+            f"use it {instead}"
+        )
+    return generator.to(arguments.device), task
+
+
+def _enhancer(arguments):
+    """Return what enhances one file into another, as the command line says."""
+    generator, task = _load(arguments)
+    if arguments.task == "se":
+        return partial(enhance_file, generator)
+    return partial(
+        enhance_speech_file,
+        generator,
+        equal_power=task.equal_power,
+        **noise_of(arguments),
+    )
 
 
 def _parser():
@@ -157,6 +202,10 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="okd-enhance",
         usage="%(prog)s MODEL INPUT... -o OUTDIR [--overwrite] [--device DEVICE]"
+        "\n       %(prog)s MODEL INPUT... -o OUTDIR --task le "
+        "--noise NOISE [--snr_db DB] ..."
+        "\n       %(prog)s MODEL INPUT... -o OUTDIR --task le "
+        "[--noise NOISE] --noise_levels CSV ..."
         "\n       %(prog)s MODEL --stream [--device DEVICE]",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -182,6 +231,7 @@ def _parser():
         action="store_true",
         help="raw PCM from standard input to standard output",
     )
+    add_noise_options(parser)
     return parser
 
 

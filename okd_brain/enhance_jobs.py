@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from okd_brain.wave_files import FORMATS
+from okd_brain.file_conversion import FORMATS
 
 # What is picked up in folders, unless hidden; a file that is named or matched by
 # a pattern is tried whatever its suffix.
@@ -29,7 +29,7 @@ class Job:
     destination: Path
 
 
-def plan(inputs, folder):
+def plan(inputs, folder, *, also_read=()):
     """Find the files that inputs stand for, and where each one goes.
 
     Arguments
@@ -39,6 +39,8 @@ def plan(inputs, folder):
     folder : str or Path
         The output folder.  Where it lies below an input folder, what is in it
         is no input: ``okd-enhance MODEL . -o enhanced`` can be repeated.
+    also_read : sequence of str or Path
+        Files that must not be written either.
 
     Returns
     -------
@@ -49,7 +51,8 @@ def plan(inputs, folder):
     ------
     ValueError
         If a folder or pattern yields no file, two sources have one destination,
-        a destination is a source, or the output folder is a file.
+        a destination is a source or ``also_read``, or the output folder is a
+        file.
 
     Example
     -------
@@ -78,6 +81,7 @@ def plan(inputs, folder):
                     f"{destination}. Enhance them into different folders."
                 )
     sources = {job.source.resolve() for job in jobs.values()}
+    sources.update(Path(path).resolve() for path in also_read)
     for target, job in jobs.items():
         if target in sources:
             raise ValueError(

@@ -63,12 +63,12 @@ def power_ratio(before, after):
 
     Arguments
     ---------
-    before, after : torch.Tensor
+    before, after : torch.Tensor or numpy.ndarray
         Powers, of one shape.
 
     Returns
     -------
-    torch.Tensor
+    torch.Tensor or numpy.ndarray
         Of that shape.
     """
     return (before + SILENT_POWER) / (after + SILENT_POWER)

@@ -3,8 +3,9 @@
 One folder per generator, in the layout of SpeechBrain's published MetricGAN+:
 the stock ``SpectralMaskEnhancement`` loads it without okd_brain, mask floor
 included, and ``load_generator`` loads both such folders and published ones to
-enhance with or to train on.  The discriminators go beside the generators, with
-the names of their heads, for fine-tuning.
+enhance with or to train on.  Folders for listening enhancement look alike, but
+need okd_brain, for SpeechBrain has nothing of this kind.  The discriminators go
+beside the generators, with the names of their heads, for fine-tuning.
 """
 
 import json
@@ -15,12 +16,8 @@ from speechbrain.utils.fetching import FetchFrom, FetchSource, fetch
 
 from okd_brain import __version__
 from okd_brain.discriminators import Discriminator
-from okd_brain.export_texts import (
-    GENERATORS,
-    hyperparams_yaml,
-    json_values,
-    model_card,
-)
+from okd_brain.export_details import FILE, json_values, task_of
+from okd_brain.export_texts import GENERATORS, hyperparams_yaml, model_card
 from okd_brain.weights import (
     fill,
     load_weights,
@@ -33,26 +30,28 @@ HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")  # namespace/name
 
 
 def export_generator(generator, folder, *, name, details):
-    """Write a generator as a folder that stock SpeechBrain loads.
+    """Write a generator as a folder that SpeechBrain loads.
 
     The folder holds ``hyperparams.yaml`` (which names SpeechBrain's and torch's
-    classes only), ``enhance_model.ckpt`` (the keys of SpeechBrain's
-    ``EnhancementGenerator`` where the generator is one), ``model.json`` (the
-    details) and ``README.md`` (a model card).  It appears complete or not at
-    all, and replaces an older export of the same place.
+    classes only, but okd_brain's for listening enhancement),
+    ``enhance_model.ckpt`` (the keys of SpeechBrain's ``EnhancementGenerator``
+    where the generator is one), ``model.json`` (the details) and ``README.md``
+    (a model card).  It appears complete or not at all, and replaces an older
+    export of the same place.
 
     Arguments
     ---------
-    generator : BLSTMGenerator or CausalLSTMGenerator
+    generator : BLSTMGenerator, CausalLSTMGenerator or BandGainGenerator
         The bare module, not wrapped for distributed training.  Unchanged.
     folder : str or Path
         Where to write; parents are made.
     name : str
         What the generator is called: its target, such as "csig+cbak".
     details : dict
-        Where it comes from: target, epoch, phase, seed, corpus, validation
-        scores ... Numbers, strings, lists and dicts of these.  A number that
-        is not finite becomes null, for JSON has no other word for it.
+        The task's ``description``, and where it comes from: target, epoch,
+        phase, seed, corpus, validation scores ... Numbers, strings, lists and
+        dicts of these.  A number that is not finite becomes null, for JSON has
+        no other word for it.
 
     Returns
     -------
@@ -63,8 +62,8 @@ def export_generator(generator, folder, *, name, details):
     ------
     ValueError
         If the generator is of another class or has weights that are not
-        finite, if ``details`` cannot be written as JSON, or if the folder holds
-        files that no export wrote.
+        finite, if ``details`` name an ``equal_power`` that is none or cannot be
+        written as JSON, or if the folder holds files that no export wrote.
 
     Example
     -------
@@ -81,24 +80,22 @@ def export_generator(generator, folder, *, name, details):
     kind = type(generator)
     if kind not in GENERATORS.values():
         known = ", ".join(kind.__name__ for kind in GENERATORS.values())
-        raise ValueError(
-            f"Only {known} can be exported, as only these can be written with "
-            f"SpeechBrain's own classes; got {kind.__name__}."
-        )
+        raise ValueError(f"Only {known} can be exported; got {kind.__name__}.")
     model = {
         "name": name,
         "generator": kind.__name__,
         "okd_version": __version__,
         "details": json_values(details),
     }
-    files = ("hyperparams.yaml", WEIGHTS, "model.json", "README.md")
+    task = task_of(generator, details)
+    files = ("hyperparams.yaml", WEIGHTS, FILE, "README.md")
     with replacing_folder(folder, files) as staged:
         save_weights(generator, staged / WEIGHTS)
         _write(
             staged / "hyperparams.yaml",
-            hyperparams_yaml(kind, name, __version__),
+            hyperparams_yaml(kind, name, __version__, task),
         )
-        _write(staged / "model.json", json.dumps(model, indent=2) + "\n")
+        _write(staged / FILE, json.dumps(model, indent=2) + "\n")
         _write(staged / "README.md", model_card(**model))
     return Path(folder)
 
@@ -119,14 +116,14 @@ def load_generator(source):
 
     Returns
     -------
-    BLSTMGenerator or CausalLSTMGenerator
+    BLSTMGenerator, CausalLSTMGenerator or BandGainGenerator
         On the CPU, in evaluation mode, every parameter trainable.
 
     Raises
     ------
     ValueError
         If there is no such folder or hub model, or its weights are not those of
-        one of the two classes, key by key and shape by shape.
+        one of these classes, key by key and shape by shape.
     """
     return read_generator(_weights_path(source))
 
@@ -142,13 +139,13 @@ def read_generator(path):
 
     Returns
     -------
-    BLSTMGenerator or CausalLSTMGenerator
+    BLSTMGenerator, CausalLSTMGenerator or BandGainGenerator
         On the CPU, in evaluation mode.
 
     Raises
     ------
     ValueError
-        If the weights are not those of one of the two classes.
+        If the weights are not those of one of these classes.
     """
     weights = load_weights(path)
     kinds = [

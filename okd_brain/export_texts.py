@@ -1,16 +1,18 @@
 """What stands in the text files of an exported generator.
 
-The YAML rebuilds a generator from SpeechBrain's and torch's classes under the
-parameter names of ``okd_brain.generators``, so that one file of weights serves
-both.
+The YAML rebuilds an estimator of masks from SpeechBrain's and torch's classes
+under the parameter names of ``okd_brain.generators``, so that one file of weights
+serves both.  What is for listening enhancement is in ``listening_texts``.
 """
 
 import json
-import math
-from collections.abc import Mapping
-from pathlib import Path
 
-from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
+from okd_brain.generators import (
+    BandGainGenerator,
+    BLSTMGenerator,
+    CausalLSTMGenerator,
+)
+from okd_brain.listening_texts import LISTENING_CARD, LISTENING_HYPERPARAMS
 from okd_brain.signals import (
     HOP_MS,
     MASK_FLOOR,
@@ -21,7 +23,11 @@ from okd_brain.signals import (
 )
 
 # The first parameter names tell which class a file of weights is for.
-GENERATORS = {"blstm.": BLSTMGenerator, "lstm.": CausalLSTMGenerator}
+GENERATORS = {
+    "blstm.": BLSTMGenerator,
+    "lstm.": CausalLSTMGenerator,
+    "norms.": BandGainGenerator,
+}
 
 MASK_CEILING = 1.2  # factor of SpeechBrain's Learnable_sigmoid
 
@@ -134,17 +140,19 @@ corpus. A network trained for one metric may lower others: compare all of them.
 """
 
 
-def hyperparams_yaml(kind, name, version):
+def hyperparams_yaml(kind, name, version, task):
     """Return the text of ``hyperparams.yaml``.
 
     Arguments
     ---------
     kind : type
-        A class of ``NETWORKS``.
+        A class of ``GENERATORS``.
     name : str
         The generator's name, for the comment at the top.
     version : str
         Version of okd_brain.
+    task : SpeechEnhancement or ListeningEnhancement
+        What the generator is for.
 
     Returns
     -------
@@ -152,11 +160,23 @@ def hyperparams_yaml(kind, name, version):
 
     Example
     -------
-    >>> print(hyperparams_yaml(BLSTMGenerator, "pesq", "1.0").splitlines()[0])
+    >>> from okd_brain.tasks import SpeechEnhancement
+    >>> text = hyperparams_yaml(
+    ...     BLSTMGenerator, "pesq", "1.0", SpeechEnhancement()
+    ... )
+    >>> print(text.splitlines()[0])
     # MetricGAN-OKD generator "pesq", written by okd_brain 1.0.
     """
+    name = json.dumps(name)  # on one line, whatever is in it
+    if kind is BandGainGenerator:
+        return LISTENING_HYPERPARAMS.format(
+            name=name,
+            version=version,
+            sample_rate=SAMPLE_RATE,
+            equal_power=task.equal_power,
+        )
     return HYPERPARAMS.format(
-        name=json.dumps(name),  # on one line, whatever is in it
+        name=name,
         version=version,
         sample_rate=SAMPLE_RATE,
         n_fft=N_FFT,
@@ -185,51 +205,10 @@ def model_card(*, name, generator, okd_version, details):
     rows = "\n".join(
         f"| {key} | {_cell(value)} |" for key, value in details.items()
     )
-    return MODEL_CARD.format(
+    listening = generator == BandGainGenerator.__name__
+    card = LISTENING_CARD if listening else MODEL_CARD
+    return card.format(
         name=name, generator=generator, okd_version=okd_version, rows=rows
-    )
-
-
-def json_values(value):
-    """Copy the details of an export to what JSON can hold.
-
-    Arguments
-    ---------
-    value : object
-        None, a number (NumPy's and torch's scalars too), string or path, or a
-        list or dict of these.
-
-    Returns
-    -------
-    object
-        Python's own numbers and strings; None for a number that is not finite,
-        for which JSON has no other word.
-
-    Raises
-    ------
-    ValueError
-        If there is anything else in it.
-
-    Example
-    -------
-    >>> json_values({"epoch": 3, "scores": (2.5, float("nan"))})
-    {'epoch': 3, 'scores': [2.5, None]}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): json_values(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_values(item) for item in value]
-    if getattr(value, "shape", None) == ():  # NumPy and torch scalars
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return value
-    if isinstance(value, Path):
-        return str(value)
-    raise ValueError(
-        "The details of an export are numbers, strings, lists and dicts; got "
-        f"{type(value).__name__}: {value!r}."
     )
 
 

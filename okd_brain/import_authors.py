@@ -7,7 +7,6 @@
 """
 
 import argparse
-import json
 import logging
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ from okd_brain.export import (
     load_discriminator,
     load_generator,
 )
+from okd_brain.export_details import read_details
 from okd_brain.metrics import parse_targets
 
 __all__ = ["export_for_authors", "import_checkpoint", "main"]
@@ -120,18 +120,10 @@ def export_for_authors(source, path, *, discriminator=None):
         path,
         generator=load_generator(source),
         discriminator=network,
-        epoch=_epoch_of(source),
+        # a published MetricGAN+ or a hub id states none
+        epoch=int(read_details(source).get("epoch") or 0),
     )
     return Path(path)
-
-
-def _epoch_of(source):
-    """Return the epoch that an export folder states, else 0."""
-    try:
-        model = json.loads((Path(source) / "model.json").read_text("utf-8"))
-        return int(model["details"]["epoch"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return 0  # a published MetricGAN+ or a hub id states none
 
 
 def _import_from_authors(arguments):

@@ -119,6 +119,14 @@ class ListeningEnhancement:
         self.analysis = SpectralAnalysis(sample_rate)
         self._matrix = band_matrix(sample_rate)
 
+    @property
+    def description(self):
+        """What an export has to say for its generator to be used."""
+        return {
+            "task": "listening enhancement",
+            "equal_power": self.equal_power,
+        }
+
     def bands(self, wave):
         """Return the compressed bands of waves.
 

@@ -66,6 +66,7 @@ class SpeechEnhancement:
     torch.Size([1, 32, 257])
     """
 
+    description = {"task": "speech enhancement"}  # for an export
     unprocessed = "noisy"  # the row of a table that no generator touched
     sources = ("enhanced", "noisy", "clean")  # D's steps, in this order
     reported = ()  # metrics of every table, besides what an experiment names

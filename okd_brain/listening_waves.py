@@ -1,0 +1,252 @@
+"""Listening enhancement of speech of any rate, channel count and length.
+
+Each channel goes through the task as in training, in segments (``segments``):
+at -25 dBFS, the level that the networks are trained at, and the noise at the same
+gain, so that the ratio of the two is what it is in the files; then back.
+
+Where a generator keeps the power of an utterance, each segment keeps its own, so
+that how loud one sentence is beside another does not change with the noise; what
+fades and filters do to the power is made good over the whole wave.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from okd_brain.equal_power import power_ratio
+from okd_brain.generators import BandGainGenerator
+from okd_brain.listener_noise import ListenerNoise
+from okd_brain.listening import ListeningEnhancement
+from okd_brain.mixtures import LEVEL_DBFS
+from okd_brain.resampling import resample
+from okd_brain.segments import (
+    SEGMENT_SECONDS,
+    energy_of,
+    enhanced_segments,
+    finite,
+    reader,
+    samples_of,
+)
+from okd_brain.signals import SAMPLE_RATE
+
+
+def enhance_speech(
+    generator,
+    speech,
+    sample_rate,
+    noise,
+    noise_rate,
+    *,
+    equal_power="utterance",
+    segment_seconds=SEGMENT_SECONDS,
+):
+    """Make speech in memory clearer in a noise, without more power.
+
+    Arguments
+    ---------
+    generator : BandGainGenerator
+        In evaluation mode, on any device.
+    speech : torch.Tensor
+        [samples] or [channels, samples], float, full scale 1, at least 32 ms:
+        what is to be played.
+    sample_rate : int
+        Its rate in Hz.
+    noise : torch.Tensor
+        [samples], float: the noise around the listener, on the scale of the
+        speech.  It is repeated if it is shorter, and cut if it is longer.
+    noise_rate : int
+        Its rate in Hz.
+    equal_power : str
+        What keeps its power: the "utterance", or each "frame", if the generator
+        is trained so (``export_details.task_of`` tells).
+    segment_seconds : int
+        Length of a segment, even, at least 4.
+
+    Returns
+    -------
+    torch.Tensor
+        Float32, on the CPU, as many channels and samples as ``speech`` and at
+        its rate, without the noise.  Each channel has the power of the speech
+        ("utterance"), or frame by frame that of what is below 8 kHz of it.
+        Peaks may exceed 1.
+
+    Raises
+    ------
+    ValueError
+        If speech or noise is not float, not finite or silent, the speech too
+        short, the noise of several channels, or the generator of another kind
+        or in training mode.
+
+    Example
+    -------
+    >>> generator = BandGainGenerator().eval()
+    >>> speech, noise = torch.randn(2, 44100), torch.randn(9000)
+    >>> enhanced = enhance_speech(generator, speech, 44100, noise, 8000)
+    >>> enhanced.shape
+    torch.Size([2, 44100])
+    >>> ratio = (enhanced**2).sum(dim=1) / (speech**2).sum(dim=1)
+    >>> [round(x, 4) for x in ratio.tolist()]
+    [1.0, 1.0]
+    """
+    samples, around = samples_of(speech), samples_of(noise)
+    if noise.ndim != 1:
+        raise ValueError(
+            f"Noise is a wave of [samples]; got shape {tuple(noise.shape)}."
+        )
+    around = finite(around, 0, noise_rate)[:, 0]
+    measured = measure(reader(samples), sample_rate)
+    blocks = speech_blocks(
+        generator,
+        reader(samples),
+        measured,
+        ListenerNoise(resample(around, noise_rate, SAMPLE_RATE)),
+        equal_power=equal_power,
+        segment_seconds=segment_seconds,
+    )
+    enhanced = np.concatenate(list(blocks))
+    if equal_power == "utterance":
+        gains = power_ratio(measured.energy, energy_of(enhanced))
+        enhanced *= np.sqrt(gains).astype(np.float32)
+    return torch.from_numpy(enhanced.T.copy()).reshape(speech.shape)
+
+
+@dataclass(frozen=True)
+class MeasuredSpeech:
+    """What is to be known of speech before it can be enhanced.
+
+    Attributes
+    ----------
+    sample_rate : int
+        In Hz.
+    samples : int
+        How many of each channel.
+    energy : numpy.ndarray
+        [channels], sum of squares.
+    loudest : numpy.ndarray
+        [samples, channels], the 30 s with the most energy.
+    """
+
+    sample_rate: int
+    samples: int
+    energy: np.ndarray
+    loudest: np.ndarray
+
+    @property
+    def power(self):
+        """Mean square of each channel, [channels]."""
+        return self.energy / self.samples
+
+
+def measure(read, sample_rate):
+    """Read speech once to measure it.
+
+    Arguments
+    ---------
+    read : callable
+        See ``segments.enhanced_segments``.
+    sample_rate : int
+        Rate of the speech in Hz.
+
+    Returns
+    -------
+    MeasuredSpeech
+
+    Raises
+    ------
+    ValueError
+        If there is nothing but zeros in it, or a sample is not finite.
+    """
+    samples, energy, loudest, most = 0, 0.0, None, 0.0
+    while len(block := read(SEGMENT_SECONDS * sample_rate)):
+        block = finite(block, samples, sample_rate)
+        own = energy_of(block)
+        samples, energy = samples + len(block), energy + own
+        if own.sum() > most:
+            loudest, most = block, own.sum()
+    if loudest is None:
+        raise ValueError(
+            f"The speech holds nothing but zeros in its {samples} samples: it "
+            "has no level that could be kept."
+        )
+    return MeasuredSpeech(sample_rate, samples, energy, loudest)
+
+
+def speech_blocks(
+    generator,
+    read,
+    speech,
+    noise,
+    *,
+    snr_db=None,
+    equal_power="utterance",
+    segment_seconds=SEGMENT_SECONDS,
+):
+    """Make speech of any length clearer in a noise, piece by piece.
+
+    Arguments
+    ---------
+    generator, equal_power, segment_seconds
+        As in ``enhance_speech``.
+    read : callable
+        See ``segments.enhanced_segments``.
+    speech : MeasuredSpeech
+        What ``measure`` found in all that ``read`` will give.
+    noise : ListenerNoise
+        Around the listener.
+    snr_db : float, optional
+        Sets the ratio of speech to noise in each channel, in dB over the whole
+        wave, in place of the levels that they have.
+
+    Returns
+    -------
+    iterator of numpy.ndarray
+        [samples, channels], float32; altogether as long as what was read.
+
+    Raises
+    ------
+    ValueError
+        As ``enhance_speech``; if the noise is silent for as long as the speech
+        lasts, but a ratio is asked for.
+    """
+    if not isinstance(generator, BandGainGenerator):
+        raise ValueError(
+            "Listening enhancement needs a generator of band gains "
+            f"(BandGainGenerator); got {type(generator).__name__}. Those of "
+            "recipes/LE are."
+        )
+    task = ListeningEnhancement(equal_power=equal_power)
+    # A silent channel among others stays as it is.
+    power = np.where(speech.power > 0, speech.power, 1.0)
+    gains = np.sqrt(10 ** (LEVEL_DBFS / 10) / power)
+    noise_gains = gains
+    if snr_db is not None:
+        noise_gains = gains * _noise_gains(speech, noise, power, snr_db)
+
+    def enhance(wave, channel, start):
+        around = noise.stretch(start, wave.shape[1]) * noise_gains[channel]
+        around = torch.from_numpy(around.astype(np.float32)).to(wave.device)
+        gain = float(gains[channel])
+        lengths = torch.ones(1, device=wave.device)
+        inputs = task.analyse(gain * wave, around[None], lengths)
+        return task.enhance(generator, inputs).wave / gain
+
+    return enhanced_segments(
+        generator,
+        enhance,
+        read,
+        speech.sample_rate,
+        segment_seconds=segment_seconds,
+    )
+
+
+def _noise_gains(speech, noise, power, snr_db):
+    """Return the gain of the noise, [channels], that makes a ratio in dB."""
+    count = -(-speech.samples * SAMPLE_RATE // speech.sample_rate)
+    noise_power = noise.power(count)
+    if noise_power == 0:
+        raise ValueError(
+            f"The noise is silent for the {count / SAMPLE_RATE:.3f} s that the "
+            "speech lasts: no ratio in dB can be set."
+        )
+    return np.sqrt(power / (noise_power * 10 ** (snr_db / 10)))
