@@ -8,6 +8,7 @@ sample 256 j + 511 is there: the first of them waits for 511 more, 31.9 ms at
 only.
 """
 
+import abc
 import math
 
 import numpy as np
@@ -21,7 +22,7 @@ MAX_DELAY_MS = 1000 * (N_FFT - 1) / SAMPLE_RATE
 PEAK_LIMIT = 1e15
 
 
-class FrameStream:
+class FrameStream(abc.ABC):
     """Change the spectra of synchronous streams at 16 kHz into one stream.
 
     What is common to real-time enhancement of every kind.  A subclass says what
@@ -118,6 +119,7 @@ class FrameStream:
             self._final = torch.cat([self._final, end.cpu()])
         return self._release(len(self._final))
 
+    @abc.abstractmethod
     def _changed(self, spectra):
         """Return what becomes of the next frames; knows ``_memory``.
 
@@ -131,7 +133,6 @@ class FrameStream:
         torch.Tensor
             [frames, 257], complex64.
         """
-        raise NotImplementedError
 
     @torch.no_grad()
     def _take(self, *chunks):

@@ -7,7 +7,7 @@ where consonants and the second and third formants are.
 
 T.-C. Zorila, V. Kandia and Y. Stylianou, "Speech-in-noise intelligibility
 improvement based on spectral shaping and dynamic range compression",
-Interspeech 2012, section 2.1.  The paper is not open; "paper" below means what
+Interspeech 2012, section 2.1.  The paper was not at hand; "paper" below means what
 later work says of it, "sample" that the value was fitted to the one SSDRC
 utterance that is published (github.com/nii-yamagishilab/NELE-GAN, f_hvd_100).
 

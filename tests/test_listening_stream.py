@@ -5,11 +5,8 @@ import pytest
 import torch
 from streams import held_bytes, speech
 
-from okd_brain.generators import (
-    BandGainGenerator,
-    CausalLSTMGenerator,
-    CumulativeLayerNorm,
-)
+from okd_brain.gain_generators import CumulativeLayerNorm
+from okd_brain.generators import BandGainGenerator, CausalLSTMGenerator
 from okd_brain.listening import ListeningEnhancement
 from okd_brain.listening_stream import StreamingListeningEnhancer
 
