@@ -100,23 +100,54 @@ class Selection:
 
     Every validated checkpoint carries one value per target, under a key that
     tells the stage of training: what supervised warm-up reached is never taken
-    for a result of MetricGAN-OKD.
+    for a result of MetricGAN-OKD.  It also says on which set it was validated:
+    figures of the test set that chose the checkpoint are optimistic.
 
     Arguments
     ---------
     targets : list of Target
         In the order of the generators.
+    split : str
+        "valid"; or "test", which is for the published protocol alone.
+
+    Raises
+    ------
+    ValueError
+        If the split is another one.
 
     Example
     -------
     >>> from okd_brain.metrics import parse_targets
     >>> selection = Selection(parse_targets([["pesq"], ["csig"]]))
     >>> selection.meta("okd", {"pesq": 2.5, "csig": 3.25})
-    {'okd/pesq': 2.5, 'okd/csig': 3.25}
+    {'chosen_on': 'valid', 'okd/pesq': 2.5, 'okd/csig': 3.25}
     """
 
-    def __init__(self, targets):
+    def __init__(self, targets, split="valid"):
+        if split not in ("valid", "test"):
+            raise ValueError(
+                f"selection is {split!r}, but it must be 'valid' (validation "
+                "speakers) or 'test' (the published protocol)."
+            )
         self.targets = {target.name: target for target in targets}
+        self.split = split
+
+    def check(self, checkpointer):
+        """Refuse checkpoints that were validated on another set.
+
+        Raises
+        ------
+        ValueError
+            If there is one; the best of both would mean nothing.
+        """
+        for checkpoint in checkpointer.list_checkpoints():
+            found = checkpoint.meta.get("chosen_on", self.split)
+            if found != self.split:
+                raise ValueError(
+                    f"selection is {self.split!r}, but {checkpoint.path} was "
+                    f"validated with {found!r}. Keep that, or name a new "
+                    "output_folder."
+                )
 
     @staticmethod
     def key(stage, name):
@@ -137,12 +168,16 @@ class Selection:
         Returns
         -------
         dict
-            Plain floats: SpeechBrain cannot read any other number back.
+            "chosen_on", and plain floats: SpeechBrain cannot read any other
+            number back.
         """
         return {
-            self.key(stage, name): float(value)
-            for name, value in values.items()
-            if value == value
+            "chosen_on": self.split,
+            **{
+                self.key(stage, name): float(value)
+                for name, value in values.items()
+                if value == value
+            },
         }
 
     def keep(self, stages):
@@ -169,7 +204,7 @@ class Selection:
         Returns
         -------
         dict
-            Target -> {"epoch", "phase", "steps", "checkpoint"}.
+            Target -> {"epoch", "phase", "steps", "checkpoint", "chosen_on"}.
 
         Raises
         ------
@@ -206,10 +241,12 @@ def load_generators(checkpoint, generators):
     Returns
     -------
     dict
-        Target -> {"epoch", "phase", "steps", "checkpoint"}: what is loaded.
+        Target -> {"epoch", "phase", "steps", "checkpoint"}: what is loaded; and
+        "chosen_on", the set that chooses among checkpoints like it.
     """
     for name, generator in generators.items():
         torch_recovery(generator, checkpoint.paramfiles[f"g_{name}"], True)
     origin = {key: checkpoint.meta[key] for key in ("epoch", "phase", "steps")}
     origin["checkpoint"] = checkpoint.path.name
+    origin["chosen_on"] = checkpoint.meta.get("chosen_on", "valid")
     return dict.fromkeys(generators, origin)

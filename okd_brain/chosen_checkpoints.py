@@ -11,7 +11,8 @@ from speechbrain.utils.checkpoints import METAFNAME, Checkpointer
 
 from okd_brain.checkpoints import Selection
 
-ORIGIN_KEYS = ("epoch", "phase", "steps", "checkpoint")  # as checkpoints has it
+ORIGIN_KEYS = ("epoch", "phase", "steps", "checkpoint", "chosen_on")
+HYPERPARAMS = "hyperparams.yaml"  # in the output folder of an experiment
 STAGE = "okd"  # what a supervised warm-up reached is not MetricGAN-OKD's merit
 
 
@@ -23,13 +24,14 @@ class Chosen:
     ---------
     weights : Path
         Its file.
-    origin : dict
-        The name of the checkpoint and, as far as it says so, "epoch", "phase"
-        and "steps".
+    details : dict
+        The name of the checkpoint and, as far as it says so, "epoch", "phase",
+        "steps" and "chosen_on", as ``checkpoints.load_generators`` has them;
+        "equal_power" if the experiment has a rule of this name.
     """
 
     weights: Path
-    origin: Mapping
+    details: Mapping
 
 
 def choose_checkpoints(folder):
@@ -57,9 +59,10 @@ def choose_checkpoints(folder):
     if networks:
         folder = folder.resolve()  # "." has no name
         checkpoints = {found.path: found for found in _read(folder.parent)}
-        origin = _origin(folder, checkpoints.get(folder))
+        experiment = _mappings(folder.parents[1] / HYPERPARAMS)
+        details = _details(folder, checkpoints.get(folder), experiment)
         return {
-            path.stem.removeprefix("g_"): Chosen(path, origin)
+            path.stem.removeprefix("g_"): Chosen(path, details)
             for path in networks
         }
     for save, experiment in (
@@ -67,9 +70,7 @@ def choose_checkpoints(folder):
         (folder, folder / ".."),
     ):
         if any(save.glob(f"CKPT+*/{METAFNAME}")):
-            return _best(
-                save, _lower_is_better(experiment / "hyperparams.yaml")
-            )
+            return _best(save, _mappings(experiment / HYPERPARAMS))
     return {}
 
 
@@ -81,13 +82,13 @@ def _read(save):
         raise ValueError(f"{save} has a damaged checkpoint: {error}") from error
 
 
-def _origin(path, checkpoint):
+def _details(path, checkpoint, experiment):
     meta = checkpoint.meta if checkpoint else {}
     known = {key: meta[key] for key in ORIGIN_KEYS if key in meta}
-    return {**known, "checkpoint": path.name}
+    return {**known, "checkpoint": path.name, **_equal_power(experiment)}
 
 
-def _best(save, lower_is_better):
+def _best(save, experiment):
     prefix = Selection.key(STAGE, "")
     keys = {key for found in _read(save) for key in found.meta}
     keys = sorted(key for key in keys if key.startswith(prefix))
@@ -97,35 +98,53 @@ def _best(save, lower_is_better):
             "name a checkpoint in it to evaluate that"
         )
     best = {}
+    lower_is_better = _lower_is_better(experiment)
     for key in keys:
         target = key.removeprefix(prefix)
         metric = re.sub(r"_\d+$", "", target)  # equal targets are numbered
         order = "min_key" if metric in lower_is_better else "max_key"
         found = Checkpointer(save).find_checkpoint(**{order: key})
         weights = found.path / f"g_{target}.ckpt"
-        best[target] = Chosen(weights, _origin(found.path, found))
+        best[target] = Chosen(weights, _details(found.path, found, experiment))
     return best
 
 
-def _lower_is_better(hyperparams):
-    """Return names of metrics that an experiment says are better when lower.
+def _mappings(hyperparams):
+    """Return all mappings in the YAML of an experiment; none if it is not there.
 
-    The text is read, and nothing is made of what it names. The metrics of
-    okd_brain itself are all better when higher.
+    The text is read, and nothing is made of what it names.
     """
     if not hyperparams.is_file():
-        return set()
+        return []
     try:
         nodes = [ruamel.yaml.YAML().load(hyperparams)]
     except ruamel.yaml.error.YAMLError as error:
         raise ValueError(f"{hyperparams} is damaged: {error}") from error
-    names = set()
+    mappings = []
     while nodes:
         node = nodes.pop()
         if isinstance(node, Mapping):
-            if node.get("higher_is_better") is False:
-                names.add(node.get("name"))
+            mappings.append(node)
             nodes.extend(node.values())
         elif isinstance(node, list):
             nodes.extend(node)
-    return names
+    return mappings
+
+
+def _lower_is_better(experiment):
+    """Return names of metrics that an experiment says are better when lower.
+
+    The metrics of okd_brain itself are all better when higher.
+    """
+    return {
+        node.get("name")
+        for node in experiment
+        if node.get("higher_is_better") is False
+    }
+
+
+def _equal_power(experiment):
+    """Return the rule of equal power under the name that exports give it."""
+    found = [node.get("equal_power") for node in experiment]
+    # A reference to it is no string.
+    return {"equal_power": rule for rule in found if isinstance(rule, str)}

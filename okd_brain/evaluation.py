@@ -44,7 +44,8 @@ class EvaluatingBrain(sb.Brain):
         self.rank = get_rank() or 0
         self.task = self.hparams.task
         self.targets = parse_targets(hparams["targets"])
-        self.selection = Selection(self.targets)
+        self.selection = Selection(self.targets, self.hparams.selection)
+        self.selection.check(self.checkpointer)
         self.curriculum = self.hparams.curriculum
         if self.debug:
             self.curriculum.shorten()
@@ -159,7 +160,8 @@ class EvaluatingBrain(sb.Brain):
             for target in self.targets
             if target.name in averages
         }
-        valid_stats = {
+        split = self.selection.split
+        scored = {
             f"{name} {metric}": value
             for name, average in averages.items()
             for metric, value in average.items()
@@ -167,11 +169,9 @@ class EvaluatingBrain(sb.Brain):
         self.hparams.train_logger.log_stats(
             {"epoch": epoch, "stage": stage},
             train_stats=self.train_stats,
-            valid_stats=valid_stats or None,
+            **{f"{split}_stats": scored or None},
         )
-        self._draw_curves(
-            epoch, {"train": self.train_stats, "valid": valid_stats}
-        )
+        self._draw_curves(epoch, {"train": self.train_stats, split: scored})
         self.checkpointer.save_and_keep_only(
             meta={
                 "epoch": epoch,

@@ -1,11 +1,14 @@
 """What the ``train.py`` of every recipe does once its corpus is prepared."""
 
 from speechbrain.utils.distributed import if_main_process
+from speechbrain.utils.logger import get_logger
 
 from okd_brain.brain import OKDBrain
 from okd_brain.finish import export_trained, report_on
 from okd_brain.networks import build_modules
 from okd_brain.pretrained import start_from_pretrained
+
+logger = get_logger(__name__)
 
 
 def make_brain(hparams, run_opts):
@@ -46,14 +49,21 @@ def train_and_test(brain, datasets, corpus_name):
         From ``make_brain``; goes on from its newest checkpoint.
     datasets : dict
         "train", "valid" and "test" to a dataset with what the task needs.
+        Checkpoints are chosen on the one that ``selection`` names.
     corpus_name : str
         For the results.
     """
     hparams = brain.hparams
+    if brain.selection.split == "test":
+        logger.warning(
+            "selection: test. Checkpoints are chosen on the test set, as in the "
+            "published protocol, so that its figures are optimistic; every "
+            "table says so."
+        )
     brain.fit(
         hparams.epoch_counter,
         datasets["train"],
-        datasets["valid"],
+        datasets[brain.selection.split],
         train_loader_kwargs=hparams.train_dataloader_opts,
         valid_loader_kwargs=hparams.valid_dataloader_opts,
     )

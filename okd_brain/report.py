@@ -73,8 +73,29 @@ def write_results(folder, results, scores):
     _write_csv(folder / f"scores_{split}.csv", scores)
 
 
+def chosen_on_test(results):
+    """Return the systems whose checkpoints were chosen on the test set.
+
+    Arguments
+    ---------
+    results : dict
+        From ``make_results``.
+
+    Returns
+    -------
+    list of str
+    """
+    return [
+        system
+        for system, origin in results["checkpoints"].items()
+        if origin.get("chosen_on") == "test"
+    ]
+
+
 def table(results):
     """Return the results as a Markdown table.
+
+    Its title names the systems that were chosen on the test set.
 
     Arguments
     ---------
@@ -111,6 +132,9 @@ def table(results):
         f"{results['corpus']}, {results['split']}, "
         f"{results['utterances']} utterances"
     )
+    optimistic = chosen_on_test(results)
+    if optimistic:
+        title += f"; CHOSEN ON THE TEST SET: {', '.join(optimistic)}"
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([title, "", *lines])
 

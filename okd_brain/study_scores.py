@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+from okd_brain.report import chosen_on_test
+
 
 @dataclass(frozen=True)
 class Row:
@@ -44,9 +46,10 @@ def collect(study, runs):
     rows : list of Row
         The unprocessed input, then each generator of each entry in the table.
     corpus : str or None
-        What was scored; None if nothing was.
+        What was scored, and the methods whose epochs were chosen on it; None if
+        nothing was.
     """
-    inputs, rows, corpus = {}, {}, None
+    inputs, rows, corpus, optimistic = {}, {}, None, set()
     for run in runs:
         for generator in run.entry.paper:
             _row(rows, run.entry, generator)
@@ -54,6 +57,8 @@ def collect(study, runs):
             continue
         results = json.loads(run.results_file.read_text(encoding="utf-8"))
         corpus = results["corpus"]
+        if chosen_on_test(results):
+            optimistic.add(run.entry.name)
         for system, means in results["systems"].items():
             if system in results["checkpoints"]:
                 if "@" in system:  # the warm-up of a run without a preparation
@@ -66,6 +71,8 @@ def collect(study, runs):
             for metric in study.metrics:
                 if means.get(metric) is not None:
                     row.scores.setdefault(metric, {})[run.seed] = means[metric]
+    if optimistic:
+        corpus += f" (CHOSEN ON THE TEST SET: {', '.join(sorted(optimistic))})"
     return [*inputs.values(), *rows.values()], corpus
 
 

@@ -128,6 +128,19 @@ def test_the_terms_of_a_target_weigh_what_it_says(tmp_path, train_set):
     torch.testing.assert_close(loss, 0.75 * si_sdr + 0.25 * segsnr)
 
 
+def test_the_test_set_chooses_only_where_that_is_asked_for(
+    tmp_path, train_set, valid_set
+):
+    brain = make_brain(tmp_path, "--number_of_epochs=1", "--selection=test")
+    fit(brain, train_set, valid_set)
+    (checkpoint,) = brain.checkpointer.list_checkpoints()
+    assert checkpoint.meta["chosen_on"] == "test"
+    log = (tmp_path / "train_log.txt").read_text()
+    assert " test si_sdr si_sdr: " in log and " valid " not in log
+    with pytest.raises(ValueError, match="was validated with 'test'"):
+        make_brain(tmp_path)
+
+
 def test_generator_updates_equal_hand_written_ones(tmp_path, train_set):
     """K simultaneous steps, each clipped on its own, as the method says."""
     brain, batch = started(

@@ -83,6 +83,26 @@ def test_best_follows_the_metrics_direction(tmp_path, upward, best):
     assert len(checkpointer.list_checkpoints()) == 2  # best and latest
 
 
+def test_checkpoints_say_on_which_set_they_were_validated(tmp_path):
+    targets = parse_targets([["pesq"]])
+    meta = Selection(targets, "test").meta("okd", {"pesq": 2.0})
+    checkpointer, layer = save(tmp_path, [meta])
+    generators = {"pesq": layer}
+    for split in ("test", "valid"):
+        origins = Selection(targets, split).load_best(
+            checkpointer, "okd", generators
+        )
+        assert origins["pesq"]["chosen_on"] == "test"
+    Selection(targets, "test").check(checkpointer)
+    with pytest.raises(ValueError, match="selection is 'valid', but .*'test'"):
+        Selection(targets).check(checkpointer)
+
+
+def test_only_two_sets_choose():
+    with pytest.raises(ValueError, match="selection is 'train', but it must"):
+        Selection(parse_targets([["pesq"]]), "train")
+
+
 def test_warm_up_is_never_taken_for_okd(tmp_path):
     selection = Selection(parse_targets([["pesq"]]))
     checkpointer, layer = save(

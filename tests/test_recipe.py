@@ -197,6 +197,32 @@ def test_a_metric_of_ones_own(train, corpus, tmp_path):
     assert 0 < results["systems"]["noisy"]["mine"] < 1
 
 
+def test_what_was_chosen_on_the_test_set_says_so(train, corpus, tmp_path):
+    """As in the published protocol; wherever figures stand."""
+    run(
+        train,
+        corpus,
+        tmp_path,
+        RECIPE / "hparams" / "metricgan_plus_pesq.yaml",
+        "--selection=test",
+        "--report_metrics=[pesq]",
+        epochs=1,
+        samples=1,
+    )
+    for name in ("results.json", "results_valid.json"):
+        results = json.loads((tmp_path / name).read_text())
+        assert results["checkpoints"]["pesq"]["chosen_on"] == "test"
+    assert "CHOSEN ON THE TEST SET: pesq" in (tmp_path / "log.txt").read_text()
+    export = tmp_path / "export" / "pesq"
+    details = json.loads((export / "model.json").read_text())["details"]
+    assert details["chosen_on"] == "test"
+    assert "| chosen_on | test |" in (export / "README.md").read_text()
+    # The last epoch is chosen by the figures that the test gives it.
+    epoch, *_, test = (tmp_path / "train_log.txt").read_text().splitlines()
+    (value,) = re.findall(r" test pesq pesq: (\S+?),?(?: |$)", epoch)
+    assert f"test pesq: {value}" in test and "chosen on: test" in test
+
+
 @pytest.fixture(scope="module")
 def trained(train, corpus, tmp_path_factory):
     """A run with warm-up, on the shortest form of the mini schedule."""

@@ -71,5 +71,21 @@ def test_table_shows_what_could_not_be_scored(tmp_path):
     assert lines[-1] == "| csig+cbak | 4 | 3.000 | 0.600 |"
 
 
+def test_table_says_what_was_chosen_on_the_test_set():
+    origins = {
+        "honest": {"epoch": 1, "chosen_on": "valid"},
+        "published": {"epoch": 2, "chosen_on": "test"},
+        "imported": {},
+    }
+    scores = dict.fromkeys(["noisy", *origins], SCORES["noisy"])
+    results = make_results(
+        corpus="tiny", split="test", scores=scores, origins=origins
+    )
+    title = table(results).splitlines()[0]
+    assert title == (
+        "tiny, test, 2 utterances; CHOSEN ON THE TEST SET: published"
+    )
+
+
 def test_means_of_nothing_are_not_a_number():
     assert math.isnan(means({"a": {"pesq": math.nan}})["pesq"])
