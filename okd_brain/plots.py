@@ -89,7 +89,8 @@ def draw_lines(points, path, *, x_label, y_label="", y_scale="linear"):
             _draw_line(axis, [p for p in panel if p.line == line], line)
         title = ", ".join(filter(None, (column, row)))
         axis.set(title=title, xlabel=x_label, ylabel=y_label, yscale=y_scale)
-    axes[0, 0].legend()
+    lines = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*lines, loc="outside lower center")
     figure.savefig(path)
 
 
