@@ -145,6 +145,8 @@ def _lower_is_better(experiment):
 
 def _equal_power(experiment):
     """Return the rule of equal power under the name that exports give it."""
-    found = [node.get("equal_power") for node in experiment]
-    # A reference to it is no string.
-    return {"equal_power": rule for rule in found if isinstance(rule, str)}
+    found = [
+        node["equal_power"] for node in experiment if "equal_power" in node
+    ]
+    rules = [rule for rule in found if isinstance(rule, str)]  # no references
+    return {"equal_power": rules[0]} if rules else {}

@@ -9,15 +9,16 @@ from okd_brain.layouts import LAYOUTS
 from okd_brain.scoring import Failure, Scorer
 
 
-def compare(systems, noisy, metrics, n_jobs=1):
+def compare(systems, given, metrics, n_jobs=1):
     """Score systems on the same utterances.
 
     Arguments
     ---------
-    systems : list of (FolderSystem or GeneratorSystem)
+    systems : list of (FolderSystem or EnhancingSystem)
         Of different names.
-    noisy : dict
-        Utterance -> Files, of ``paired_folders.pair_folders``.
+    given : dict
+        Utterance -> Files, of ``paired_folders.pair_folders``, whose
+        ``enhanced`` no system has touched.
     metrics : list of (str or Metric)
         What is computed.
     n_jobs : int
@@ -51,7 +52,7 @@ def compare(systems, noisy, metrics, n_jobs=1):
     with Scorer(metrics, n_jobs) as scorer:
         for system in systems:
             scored, unread = [], []
-            pairs = _pairs(system, noisy, scored, unread)
+            pairs = _pairs(system, given, scored, unread)
             # The names are known when the pairs have all been read.
             rows = scorer.score(pairs, names=scored)
             found = dict(zip(scored, rows.tolist(), strict=True))
@@ -60,7 +61,7 @@ def compare(systems, noisy, metrics, n_jobs=1):
                 name: dict(
                     zip(scorer.names, found.get(name, nothing), strict=True)
                 )
-                for name in noisy
+                for name in given
             }
             failures[system.name] = scorer.failures + [
                 Failure(name, metric, reason)
@@ -70,26 +71,28 @@ def compare(systems, noisy, metrics, n_jobs=1):
     return scores, failures
 
 
-def _pairs(system, noisy, scored, unread):
+def _pairs(system, given, scored, unread):
     """Yield what is compared; tell which utterances, and why not others."""
-    bar = tqdm(noisy.items(), desc=system.name, unit="utterance", disable=None)
+    bar = tqdm(given.items(), desc=system.name, unit="utterance", disable=None)
     for name, files in bar:
         try:
-            pair = system.pair(files)
+            signals = system.signals(files)
         except ValueError as error:
             unread.append((name, str(error)))
             continue
         scored.append(name)
-        yield pair
+        yield signals.compared
 
 
-def corpus_name(noisy):
-    """Return what to call the corpus that a folder of noisy speech belongs to.
+def corpus_name(folder, kind):
+    """Return what to call the corpus that a folder of it belongs to.
 
     Arguments
     ---------
-    noisy : str or Path
+    folder : str or Path
         The folder.
+    kind : str
+        What is in it: "noisy" or "noise".
 
     Returns
     -------
@@ -99,13 +102,15 @@ def corpus_name(noisy):
 
     Example
     -------
-    >>> corpus_name("/data/mine/noisy"), corpus_name("/data/VB/test/noisy")
-    ('mine', 'VB')
+    >>> corpus_name("/data/mine/noisy", "noisy")
+    'mine'
+    >>> corpus_name("/data/VB/test/noisy", "noisy")
+    'VB'
     """
-    path = Path(noisy).resolve()
+    path = Path(folder).resolve()
     for layout in LAYOUTS:
         for split in ("train", "test"):
-            parts = Path(layout.folder(split, "noisy")).parts
+            parts = Path(layout.folder(split, kind)).parts
             if path.parts[-len(parts) :] == parts:
                 return path.parents[len(parts) - 1].name
     return path.parent.name

@@ -82,12 +82,12 @@ def conditions_of(entries, utterances):
     return _shared(_described(entries), utterances)
 
 
-def find_conditions(noisy, utterances):
-    """Look for a log beside a folder of noisy speech.
+def find_conditions(folder, utterances):
+    """Look for a log beside a folder of noisy speech, or of noise.
 
     Arguments
     ---------
-    noisy : str or Path
+    folder : str or Path
         The folder.
     utterances : list of str
         Whose conditions are needed.
@@ -98,7 +98,7 @@ def find_conditions(noisy, utterances):
         As ``read_conditions``, of the first ``log_*.txt`` beside the folder
         that knows all utterances; None if there is none.
     """
-    for path in sorted(Path(noisy).resolve().parent.glob(LOG_PATTERN)):
+    for path in sorted(Path(folder).resolve().parent.glob(LOG_PATTERN)):
         try:
             return read_conditions(path, utterances)
         except ValueError:  # of the training set, or no such log at all

@@ -17,29 +17,27 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from okd_brain import report
 from okd_brain.breakdown import break_down, tables
+from okd_brain.compared_tasks import ENHANCEMENT
 from okd_brain.comparison import compare, corpus_name
 from okd_brain.conditions import find_conditions, read_conditions
 from okd_brain.manifests import write_json
 from okd_brain.metrics import METRICS, resolve_metrics
-from okd_brain.paired_folders import check_headers, pair_folders
+from okd_brain.paired_folders import check_headers
 from okd_brain.scoring import Scorer
-from okd_brain.systems import FolderSystem, GeneratorSystem, find_systems
-from okd_brain.tasks import SpeechEnhancement
+from okd_brain.systems import EnhancingSystem, FolderSystem, find_systems
 
 logger = get_logger("okd_brain.evaluate")  # also when run with python -m
 
-# `report_metrics` of the recipe.
-DEFAULT_METRICS = "pesq csig cbak covl segsnr stoi estoi si_sdr".split()
 SPLIT = "test"
 
 DESCRIPTION = """\
-Score several systems on the same utterances, beside the noisy speech itself.
+{title}
 
 MODEL is
-  an export folder, or a folder or hub id of SpeechBrain's MetricGAN+;
+  {exports}
   a checkpoint, a folder save/CKPT+... of an experiment: all its generators;
   the output folder of an experiment: the best checkpoint of each generator;
-  a folder of files that any other system has enhanced.
+  a folder of files {enhanced}
 MODEL=NAME names the row; of several generators, NAME/target. Otherwise it is
 called as the folder, or as the target of the generator.
 
@@ -47,9 +45,7 @@ The folders DIR, and those of enhanced files, hold the same utterances, matched
 by name (sub-folders count, suffixes do not), each of one sample rate and length
 up to 16 ms. Other rates than 16 kHz are converted.
 
-There are tables by SNR, noise and speaker if a log of VoiceBank-DEMAND (lines
-'p232_001 bus 17.5') lies beside the noisy folder as log_*.txt, or --log names
-one, or a manifest (.json).
+{log}
 
 With -o, FOLDER receives results.json (means), scores_test.csv (utterances) and
 breakdown.json (means by condition).
@@ -62,13 +58,15 @@ or lengths that differ, two rows of one name.
 """
 
 
-def main(argv=None):
+def main(argv=None, compared=ENHANCEMENT):
     """Run ``evaluate.py``.
 
     Arguments
     ---------
     argv : list of str, optional
         Command line without the program's name; that of the process if None.
+    compared : ComparedTask
+        What the systems are compared in.
 
     Returns
     -------
@@ -76,50 +74,30 @@ def main(argv=None):
         Exit status: 0 if everything is scored, 1 if something is not. A wrong
         command exits with 2 before anything is enhanced or scored.
     """
-    parser = _parser()
+    parser = _parser(compared)
     arguments = parser.parse_args(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s")
     try:
         metrics = resolve_metrics(arguments.metrics)
+        metrics += compared.task.reported
         Scorer(metrics, arguments.n_jobs)
-        noisy = pair_folders(arguments.clean, arguments.noisy)
-        check_headers(noisy.values())
+        given = compared.pair(arguments.clean, arguments.given)
+        check_headers(given.values())
         if arguments.log is None:
-            conditions = find_conditions(arguments.noisy, list(noisy))
+            conditions = find_conditions(arguments.given, list(given))
         else:
-            conditions = read_conditions(arguments.log, list(noisy))
-        systems = _systems(arguments, noisy)
+            conditions = read_conditions(arguments.log, list(given))
+        systems = _systems(arguments, compared, given)
         if arguments.output is not None:
             arguments.output.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         parser.error(str(error))
 
     with logging_redirect_tqdm():
-        scores, failures = compare(systems, noisy, metrics, arguments.n_jobs)
+        scores, failures = compare(systems, given, metrics, arguments.n_jobs)
     _log_failures(failures)
-    sys.stdout.write(_report(arguments, systems, scores, conditions) + "\n")
-    return 1 if any(failures.values()) else 0
-
-
-def _systems(arguments, noisy):
-    """Return all systems of a command line, the noisy speech first."""
-    unprocessed = SpeechEnhancement.unprocessed
-    systems = find_systems(arguments.models, arguments.clean)
-    for system in systems:
-        if system.name == unprocessed:
-            raise ValueError(
-                f"'{unprocessed}' is the row of the noisy speech itself: name "
-                f"{system.origin['source']} otherwise, MODEL=NAME"
-            )
-        if isinstance(system, GeneratorSystem):
-            system.generator.to(arguments.device)
-    return [FolderSystem(unprocessed, noisy, {}), *systems]
-
-
-def _report(arguments, systems, scores, conditions):
-    """Write the files, if wanted, and return the tables."""
     results = report.make_results(
-        corpus=corpus_name(arguments.noisy),
+        corpus=corpus_name(arguments.given, compared.given),
         split=SPLIT,
         scores=scores,
         origins={s.name: dict(s.origin) for s in systems if s.origin},
@@ -127,9 +105,35 @@ def _report(arguments, systems, scores, conditions):
     breakdown = break_down(scores, conditions) if conditions else {}
     if arguments.output is not None:
         report.write_results(arguments.output, results, scores)
-        write_json(Path(arguments.output) / "breakdown.json", breakdown)
-    text = report.table(results)
-    return f"{text}\n\n{tables(breakdown)}" if breakdown else text
+        write_json(arguments.output / "breakdown.json", breakdown)
+    sys.stdout.write(f"{report.table(results)}\n")
+    if breakdown:
+        sys.stdout.write(f"\n{tables(breakdown)}\n")
+    return 1 if any(failures.values()) else 0
+
+
+def _systems(arguments, compared, given):
+    """Return all systems of a command line, those of every table first."""
+    unprocessed = compared.task.unprocessed
+    own = [FolderSystem(unprocessed, given, {})]
+    taken = {unprocessed: compared.words["untouched"]}
+    for name, enhance in compared.baselines.items():
+        own.append(EnhancingSystem(name, enhance, {}))
+        taken[name] = "a baseline"
+    systems = find_systems(
+        arguments.models,
+        compared,
+        arguments.clean,
+        arguments.given,
+        arguments.device,
+    )
+    for system in systems:
+        if system.name in taken:
+            raise ValueError(
+                f"'{system.name}' is the row of {taken[system.name]}: name "
+                f"{system.origin['source']} otherwise, MODEL=NAME"
+            )
+    return own + systems
 
 
 def _log_failures(failures):
@@ -143,10 +147,10 @@ def _log_failures(failures):
         logger.error("%s (%s)", reason, ", ".join(systems))
 
 
-def _parser():
+def _parser(compared):
     parser = argparse.ArgumentParser(
         prog="evaluate.py",
-        description=DESCRIPTION,
+        description=DESCRIPTION.format(**compared.words),
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -155,14 +159,18 @@ def _parser():
         "--clean", metavar="DIR", required=True, help="clean speech"
     )
     parser.add_argument(
-        "--noisy", metavar="DIR", required=True, help="what models enhance"
+        f"--{compared.given}",
+        dest="given",
+        metavar="DIR",
+        required=True,
+        help=compared.words["given"],
     )
     parser.add_argument(
         "--metrics",
         metavar="METRIC",
         nargs="+",
-        default=DEFAULT_METRICS,
-        help=f"of {', '.join(METRICS)} (default: {' '.join(DEFAULT_METRICS)})",
+        default=compared.metrics,
+        help=f"of {', '.join(METRICS)} (default: {' '.join(compared.metrics)})",
     )
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", type=Path, help="for the scores"
@@ -171,7 +179,7 @@ def _parser():
         "--log",
         metavar="FILE",
         help="SNR, noise and speaker of the utterances (default: log_*.txt "
-        "beside the noisy folder, if it knows them)",
+        f"beside the {compared.given} folder, if it knows them)",
     )
     gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     parser.add_argument(

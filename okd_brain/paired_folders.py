@@ -1,5 +1,6 @@
 """Folders that hold the same utterances as a folder of clean speech."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import soundfile
@@ -10,10 +11,10 @@ from okd_brain.score_files import match
 LISTED = 5  # utterances, or files, in a message
 
 
-def pair_folders(clean, folder):
+def pair_folders(clean, folder, noise=None):
     """Match a folder of noisy or enhanced files with the clean ones.
 
-    Unlike ``score_files.match``, which takes a part of the clean files, both
+    Unlike ``score_files.match``, which takes a part of the clean files, all
     folders must hold the same utterances: systems that are compared have all
     been given the same task.
 
@@ -21,6 +22,8 @@ def pair_folders(clean, folder):
     ---------
     clean, folder : str or Path
         Names are matched without suffix, sub-folders included.
+    noise : str or Path, optional
+        Folder of what the listener hears besides.
 
     Returns
     -------
@@ -43,11 +46,17 @@ def pair_folders(clean, folder):
     ]
     if missing:
         raise ValueError(f"{folder}: no file for {listed(missing)}")
-    return files
+    if noise is None:
+        return files
+    noises = pair_folders(clean, noise)
+    return {
+        name: replace(found, noise=noises[name].enhanced)
+        for name, found in files.items()
+    }
 
 
 def check_headers(files):
-    """Refuse pairs that could not be scored, by what their headers say.
+    """Refuse files that could not be scored, by what their headers say.
 
     Arguments
     ---------
@@ -56,8 +65,9 @@ def check_headers(files):
     Raises
     ------
     ValueError
-        If a file cannot be opened or has more than one channel, or the sample
-        rates of a pair differ, or its lengths by more than 16 ms.
+        If a file cannot be opened or has more than one channel, or another one
+        of the utterance has not the sample rate of the clean file, or not its
+        length up to 16 ms.
 
     Example
     -------
@@ -85,27 +95,28 @@ def check_headers(files):
 
 def _problem(pair):
     """Return what is wrong with a pair, None if nothing is."""
-    headers = []
-    for path in (pair.clean, pair.enhanced):
+    headers = {}
+    for path in filter(None, (pair.clean, pair.enhanced, pair.noise)):
         try:
             header = soundfile.info(path)
         except (soundfile.SoundFileError, OSError) as error:
             return f"{path} cannot be read: {error}"
         if header.channels != 1:
             return f"{path} has {header.channels} channels, must have 1"
-        headers.append(header)
-    clean, other = headers
-    if clean.samplerate != other.samplerate:
-        return (
-            f"{pair.enhanced} has {other.samplerate} Hz, {pair.clean} "
-            f"{clean.samplerate} Hz: convert one of them"
-        )
+        headers[path] = header
+    clean = headers[pair.clean]
     tolerance = LENGTH_TOLERANCE_SECONDS * clean.samplerate
-    if abs(clean.frames - other.frames) > tolerance:
-        return (
-            f"{pair.enhanced} has {other.frames} samples, {pair.clean} "
-            f"{clean.frames}: they may differ by {tolerance:.0f}"
-        )
+    for path, other in headers.items():
+        if clean.samplerate != other.samplerate:
+            return (
+                f"{path} has {other.samplerate} Hz, {pair.clean} "
+                f"{clean.samplerate} Hz: convert one of them"
+            )
+        if abs(clean.frames - other.frames) > tolerance:
+            return (
+                f"{path} has {other.frames} samples, {pair.clean} "
+                f"{clean.frames}: they may differ by {tolerance:.0f}"
+            )
     return None
 
 

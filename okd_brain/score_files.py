@@ -40,13 +40,27 @@ class Signals:
     Attributes
     ----------
     clean, enhanced : np.ndarray [samples]
-    heard : np.ndarray [samples]
-        Enhanced plus noise; the enhanced signal itself without noise.
+    noise : np.ndarray [samples] or None
+        What the listener hears besides.
     """
 
     clean: np.ndarray
     enhanced: np.ndarray
-    heard: np.ndarray
+    noise: np.ndarray | None = None
+
+    @property
+    def heard(self):
+        """Enhanced plus noise; the enhanced signal itself without noise."""
+        if self.noise is None:
+            return self.enhanced
+        return self.enhanced + self.noise
+
+    @property
+    def compared(self):
+        """What metrics compare, as ``Scorer.score`` takes it."""
+        if self.noise is None:
+            return self.clean, self.enhanced
+        return self.clean, self.heard, self.enhanced
 
 
 def match(clean, enhanced, noise=None):
@@ -125,11 +139,12 @@ def read(files):
     if max(lengths) - min(lengths) > LENGTH_TOLERANCE_SECONDS * rates[0]:
         found = ", ".join(map("{}: {} samples".format, paths, lengths))
         raise ValueError(f"lengths differ; {found}")
-    clean, enhanced, *noise = (
-        resample(signal[: min(lengths)], rates[0], SAMPLE_RATE)
-        for signal in signals
+    return Signals(
+        *(
+            resample(signal[: min(lengths)], rates[0], SAMPLE_RATE)
+            for signal in signals
+        )
     )
-    return Signals(clean, enhanced, heard=sum(noise, enhanced))
 
 
 def _kind(path):

@@ -1,21 +1,18 @@
 """What can be a row of a table of results: models, and what others enhanced."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-
-import torch
 
 from okd_brain.chosen_checkpoints import (
     ORIGIN_KEYS,
     choose_checkpoints,
 )
 from okd_brain.export import WEIGHTS, load_generator, read_generator
-from okd_brain.paired_folders import check_headers, pair_folders
+from okd_brain.export_details import read_details, task_of
+from okd_brain.paired_folders import check_headers
 from okd_brain.score_files import Files, read
-from okd_brain.signals import SAMPLE_RATE
-from okd_brain.waves import enhance_wave
 
 
 @dataclass(frozen=True)
@@ -36,59 +33,59 @@ class FolderSystem:
     files: Mapping[str, Files]
     origin: Mapping
 
-    def pair(self, noisy):
-        """Return what is compared of one utterance.
+    def signals(self, given):
+        """Return the signals of one utterance.
 
         Arguments
         ---------
-        noisy : Files
-            The utterance, clean and noisy.
+        given : Files
+            The utterance, of which ``enhanced`` is what no system touched.
 
         Returns
         -------
-        reference, degraded : np.ndarray
-            [samples] each, float32, 16 kHz.
+        Signals
+            Of which ``enhanced`` is what the system makes of it.
 
         Raises
         ------
         ValueError
-            If a file cannot be read.
+            If a file cannot be read, or not be enhanced.
         """
-        signals = read(self.files[noisy.utterance])
-        return signals.clean, signals.enhanced
+        return read(self.files[given.utterance])
 
 
 @dataclass(frozen=True)
-class GeneratorSystem:
-    """A generator, which enhances when it is asked.
+class EnhancingSystem:
+    """A system that enhances when it is asked, such as a generator.
 
     Arguments
     ---------
     name : str
         Of its row.
-    generator : torch.nn.Module
-        In evaluation mode, on any device.
+    enhance : callable
+        ``enhance(signals)`` returns what it makes of ``Signals`` that no system
+        touched: [samples], float32, 16 kHz.
     origin : dict
         Where it comes from, for ``results.json``: "source", and "epoch",
         "phase", "steps" and "checkpoint" as far as they are known.
     """
 
     name: str
-    generator: torch.nn.Module
+    enhance: Callable
     origin: Mapping
 
-    def pair(self, noisy):
-        """Return what is compared of one utterance; see ``FolderSystem``."""
-        signals = read(noisy)
-        wave = torch.from_numpy(signals.enhanced).contiguous()
+    def signals(self, given):
+        """Return the signals of one utterance; see ``FolderSystem``."""
+        signals = read(given)
         try:
-            enhanced = enhance_wave(self.generator, wave, SAMPLE_RATE)
+            return replace(signals, enhanced=self.enhance(signals))
         except ValueError as error:
-            raise ValueError(f"{noisy.enhanced}: {error}") from error
-        return signals.clean, enhanced.numpy()
+            paths = filter(None, (given.enhanced, given.noise))
+            where = " in ".join(map(str, paths))
+            raise ValueError(f"{where}: {error}") from error
 
 
-def find_systems(models, clean):
+def find_systems(models, compared, clean, given, device="cpu"):
     """Find out what models are, and load them.
 
     Arguments
@@ -105,25 +102,31 @@ def find_systems(models, clean):
           there are several generators, NAME becomes ``NAME/target``.
         * A folder of enhanced files, named as the clean ones. The row is called
           as the folder.
-    clean : str or Path
-        Folder of the clean files.
+    compared : ComparedTask
+        What they are compared in.
+    clean, given : str or Path
+        Folders of the clean files, and of what it gives systems besides.
+    device : str
+        Where generators enhance.
 
     Returns
     -------
-    list of (FolderSystem or GeneratorSystem)
-        In the order of ``models``; generators on the CPU.
+    list of (FolderSystem or EnhancingSystem)
+        In the order of ``models``.
 
     Raises
     ------
     ValueError
-        If a model is none of these, weights do not fit, enhanced files do not
-        match the clean ones in name, sample rate or length, or two rows have
-        one name.
+        If a model is none of these, weights do not fit or are for another
+        task, enhanced files do not match the clean ones in name, sample rate or
+        length, or two rows have one name.
     """
+    pair = partial(compared.pair, clean, given)
+    enhancer = partial(_enhancer, compared, device)
     systems, owners = [], {}
     for text in models:
         source, name = split_name(text)
-        for system in _find(source, name, clean):
+        for system in _find(source, name, enhancer, pair):
             if system.name in owners:
                 raise ValueError(
                     f"{owners[system.name]} and {text} would both be called "
@@ -167,40 +170,49 @@ def split_name(text):
     return source, name
 
 
-def _find(source, name, clean):
+def _find(source, name, enhancer, pair):
     folder = Path(source)
     if folder.is_file():
         raise ValueError(
             f"{source} is a file, but a model is a folder or a hub id; okd-import "
             "turns a checkpoint of the authors' code into a folder"
         )
-    if not folder.exists():
-        origin = {"source": source}
-        return [GeneratorSystem(name or source, load_generator(source), origin)]
-    if (folder / WEIGHTS).exists():
-        origin = {"source": source, **_epoch_of_export(folder)}
-        called = name or folder.resolve().name
-        return [GeneratorSystem(called, load_generator(folder), origin)]
+    called = name or (folder.resolve().name if folder.exists() else source)
+    if not folder.exists() or (folder / WEIGHTS).exists():
+        details = read_details(source)
+        enhance = enhancer(load_generator(source), details, source)
+        return [EnhancingSystem(called, enhance, _origin(source, details))]
     chosen = choose_checkpoints(folder)
     if chosen:
         return [
-            GeneratorSystem(
+            EnhancingSystem(
                 _row_name(name, target, len(chosen)),
-                read_generator(found.weights),
-                {"source": source, **found.origin},
+                enhancer(
+                    read_generator(found.weights), found.details, found.weights
+                ),
+                _origin(source, found.details),
             )
             for target, found in chosen.items()
         ]
     try:
-        files = pair_folders(clean, folder)
+        files = pair(source)
     except ValueError as error:
         raise ValueError(
             f"{error} ({source} was taken for a folder of enhanced files, as it "
             "is no export folder, checkpoint or experiment)"
         ) from error
     check_headers(files.values())
-    called = name or folder.resolve().name
-    return [FolderSystem(called, files, {"source": source})]
+    return [FolderSystem(called, files, _origin(source, {}))]
+
+
+def _enhancer(compared, device, generator, details, path):
+    """Return what a generator does, as ``EnhancingSystem`` has it."""
+    try:
+        task = task_of(generator, details)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    compared.check(task, path)
+    return partial(compared.enhance, generator.to(device), task)
 
 
 def _row_name(name, target, count):
@@ -209,11 +221,6 @@ def _row_name(name, target, count):
     return name if count == 1 else f"{name}/{target}"
 
 
-def _epoch_of_export(folder):
-    """Return what an export folder says of its weights; others say nothing."""
-    try:
-        model = json.loads((folder / "model.json").read_text("utf-8"))
-        details = model["details"]
-        return {key: details[key] for key in ORIGIN_KEYS if key in details}
-    except (OSError, ValueError, LookupError, TypeError):
-        return {}
+def _origin(source, details):
+    known = {key: details[key] for key in ORIGIN_KEYS if key in details}
+    return {"source": source, **known}

@@ -66,6 +66,20 @@ def write_pairs(folder, count, seconds=1.0, first=0):
     return manifest
 
 
+def write_speech_and_noise(folder):
+    """Write four talkers of a sentence each, and two types of noise."""
+    for kind in ("speech", "noise"):
+        (folder / kind).mkdir()
+    for number, talker in enumerate("abcd"):
+        path = folder / "speech" / f"{talker}_1.wav"
+        soundfile.write(path, 0.5 * speech(number), RATE)
+    rng = np.random.default_rng(0)
+    for name in ("hiss_1", "wind_1"):
+        path = folder / "noise" / f"{name}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(4 * RATE), RATE)
+    return folder
+
+
 def dataset(folder, count, seconds=1.0, first=0):
     """Return a dataset of pairs written to a folder."""
     return make_dataset(write_pairs(folder, count, seconds, first), folder)

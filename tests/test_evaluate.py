@@ -12,11 +12,12 @@ import pytest
 import soundfile
 import torch
 import yaml
-from experiments import BASE, RECIPE, make_brain, speech
+from experiments import BASE, LE_BASE, RECIPE, make_brain, speech
 
 from okd_brain.checkpoints import AtomicCheckpointer, StepCounter
+from okd_brain.compared_tasks import ENHANCEMENT, LISTENING
 from okd_brain.enhance import main as okd_enhance
-from okd_brain.evaluate import DEFAULT_METRICS, main
+from okd_brain.evaluate import main
 from okd_brain.export import export_generator
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.manifests import make_dataset, write_json
@@ -108,13 +109,16 @@ def refused(capsys, *arguments, **keywords):
     return capsys.readouterr().err
 
 
-def test_the_metrics_are_those_of_the_recipe():
+@pytest.mark.parametrize(
+    "base, compared", [(BASE, ENHANCEMENT), (LE_BASE, LISTENING)]
+)
+def test_the_metrics_are_those_of_the_recipe(base, compared):
     line = next(
         line
-        for line in BASE.read_text().splitlines()
+        for line in base.read_text().splitlines()
         if line.startswith("report_metrics:")
     )
-    assert yaml.safe_load(line)["report_metrics"] == DEFAULT_METRICS
+    assert yaml.safe_load(line)["report_metrics"] == compared.metrics
 
 
 def test_models_and_folders_stand_in_one_table(made, tmp_path, capsys):

@@ -3,10 +3,13 @@
 import csv
 import json
 
-import numpy as np
 import pytest
-import soundfile
-from experiments import LE_BASE, LE_RECIPE, RATE, speech, train_script
+from experiments import (
+    LE_BASE,
+    LE_RECIPE,
+    train_script,
+    write_speech_and_noise,
+)
 from hyperpyyaml import load_hyperpyyaml
 
 from okd_brain.metrics import parse_targets
@@ -23,18 +26,7 @@ def train():
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """Four talkers of a sentence each, and two types of noise."""
-    folder = tmp_path_factory.mktemp("le")
-    (folder / "speech").mkdir()
-    (folder / "noise").mkdir()
-    for number, name in enumerate(["a_1", "b_1", "c_1", "d_1"]):
-        path = folder / "speech" / f"{name}.wav"
-        soundfile.write(path, 0.5 * speech(number), RATE)
-    rng = np.random.default_rng(0)
-    for name in ("hiss_1", "wind_1"):
-        path = folder / "noise" / f"{name}.wav"
-        soundfile.write(path, 0.1 * rng.standard_normal(4 * RATE), RATE)
-    return folder
+    return write_speech_and_noise(tmp_path_factory.mktemp("le"))
 
 
 def run(train, corpus, output, yaml, *extra):

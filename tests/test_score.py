@@ -12,7 +12,7 @@ import soundfile
 from scoring_signals import RATE, noisy, speech
 
 from okd_brain import score
-from okd_brain.metrics import METRICS, Metric
+from okd_brain.metrics import METRICS
 from okd_brain.score_files import Files, match, read
 from okd_brain.score_summary import Summary, summarise, table
 from okd_brain.scoring import Failure
@@ -60,11 +60,11 @@ def test_folders_are_scored_like_their_files(folders):
 
 
 def test_the_ear_hears_the_noise_and_the_device_does_not(folders):
-    device = Metric("device", METRICS["si_sdr"].score.function, -30.0, 99.0)
-    device = replace(device, hears="device")
+    device = METRICS["si_sdr"]
+    ear = replace(device, name="ear", hears="ear")
     paths = [folders / name for name in ("clean", "enhanced", "noise")]
-    scores, _ = score.score_files(match(*paths), [device, "si_sdr"])
-    without, _ = score.score_files(match(*paths[:2]), [device, "si_sdr"])
+    scores, _ = score.score_files(match(*paths), [device, ear])
+    without, _ = score.score_files(match(*paths[:2]), [device, ear])
     assert (scores[:, 0] == without[:, 0]).all()
     assert (scores[:, 1] < without[:, 1] - 10).all()
     signals = read(match(*paths)[0])

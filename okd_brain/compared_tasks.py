@@ -1,0 +1,157 @@
+"""What ``evaluate.py`` has to know of the task that systems are compared in."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from okd_brain.listening_waves import enhance_speech
+from okd_brain.paired_folders import pair_folders
+from okd_brain.signals import SAMPLE_RATE
+from okd_brain.ssdrc import ssdrc
+from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
+from okd_brain.waves import enhance_wave
+
+
+@dataclass(frozen=True)
+class ComparedTask:
+    """A task, with what is compared in it.
+
+    Arguments
+    ---------
+    task : type
+        Of ``okd_brain.tasks``; names the row of what no system touched
+        (``unprocessed``) and metrics of every table (``reported``).
+    given : str
+        What systems are given beside the clean speech, "noisy" or "noise":
+        name of the option for its folder, and of the folder in a corpus.
+    pair : callable
+        ``pair(clean, given, enhanced=None)`` returns utterance -> Files of
+        folders; without enhanced files, those of what no system touched.
+    enhance : callable
+        ``enhance(generator, task, signals)`` returns what a generator makes of
+        ``Signals`` that no system touched: [samples], float32, 16 kHz. The task
+        is that which the generator was trained for.
+    metrics : list of str
+        Computed by default: ``report_metrics`` of the recipe.
+    words : dict
+        Said of it on the command line.
+    baselines : dict
+        Row -> ``enhance(signals)``, of systems in every table.
+    """
+
+    task: type
+    given: str
+    pair: Callable
+    enhance: Callable
+    metrics: list
+    words: Mapping[str, str]
+    baselines: Mapping[str, Callable] = field(default_factory=dict)
+
+    def check(self, task, source):
+        """Refuse a generator that was trained for another task.
+
+        Arguments
+        ---------
+        task : SpeechEnhancement or ListeningEnhancement
+            From ``export_details.task_of``.
+        source : str or Path
+            Of the generator, for the message.
+
+        Raises
+        ------
+        ValueError
+            If it is another one than this.
+        """
+        if not isinstance(task, self.task):
+            raise ValueError(
+                f"{source} is a generator for {task.description['task']}, which "
+                f"cannot be compared here: {self.words['others']} can"
+            )
+
+
+def _pair_noisy(clean, noisy, enhanced=None):
+    return pair_folders(clean, enhanced or noisy)
+
+
+def _pair_with_noise(clean, noise, enhanced=None):
+    return pair_folders(clean, enhanced or clean, noise)
+
+
+def _enhance_noisy(generator, task, signals):
+    wave = torch.from_numpy(signals.enhanced).contiguous()
+    return enhance_wave(generator, wave, SAMPLE_RATE).numpy()
+
+
+def _enhance_in_noise(generator, task, signals):
+    speech, noise = (
+        torch.from_numpy(wave).contiguous()
+        for wave in (signals.clean, signals.noise)
+    )
+    return enhance_speech(
+        generator,
+        speech,
+        SAMPLE_RATE,
+        noise,
+        SAMPLE_RATE,
+        equal_power=task.equal_power,
+    ).numpy()
+
+
+def _ssdrc(signals):
+    return ssdrc(signals.clean, SAMPLE_RATE).astype(np.float32)
+
+
+ENHANCEMENT = ComparedTask(
+    task=SpeechEnhancement,
+    given="noisy",
+    pair=_pair_noisy,
+    enhance=_enhance_noisy,
+    metrics="pesq csig cbak covl segsnr stoi estoi si_sdr".split(),
+    words={
+        "title": """\
+Score several systems on the same utterances, beside the noisy speech itself.""",
+        "exports": "\
+an export folder, or a folder or hub id of SpeechBrain's MetricGAN+;",
+        "enhanced": "that any other system has enhanced.",
+        "log": """\
+There are tables by SNR, noise and speaker if a log of VoiceBank-DEMAND (lines
+'p232_001 bus 17.5') lies beside the noisy folder as log_*.txt, or --log names
+one, or a manifest (.json).""",
+        "given": "what models enhance",
+        "untouched": "the noisy speech itself",
+        "others": "those of recipes/VoiceBank/okd",
+    },
+)
+"""``recipes/VoiceBank/okd/evaluate.py``."""
+
+LISTENING = ComparedTask(
+    task=ListeningEnhancement,
+    given="noise",
+    pair=_pair_with_noise,
+    enhance=_enhance_in_noise,
+    metrics="siib haspi haspi_linear estoi stoi pesq".split(),
+    words={
+        "title": """\
+Score several systems that change speech so that it is understood better in the
+listener's noise, on the same utterances, beside the speech as it is and SSDRC.
+
+Metrics of the ear (such as siib) get what a system plays and the noise together,
+metrics of the device (such as pesq) what it plays. The levels are those of the
+files; power_ratio_db, in every table, is the power of what is played over that
+of the speech, and must be 0 for a fair comparison.""",
+        "exports": "an export folder of recipes/LE/okd;",
+        "enhanced": "\
+that any other system has played, without the noise.",
+        "log": """\
+There are tables by SNR, noise and speaker if a log (lines 'm_661_wind_-5dB wind
+-5') lies beside the noise folder as log_*.txt, where write_mixtures puts it, or
+--log names one, or a manifest (.json).""",
+        "given": "the listener's noise",
+        "untouched": "the speech as it is",
+        "others": "those of recipes/LE/okd",
+    },
+    baselines={"ssdrc": _ssdrc},
+)
+"""``recipes/LE/okd/evaluate.py``."""
