@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from okd_brain.report import chosen_on_test
 
@@ -31,6 +32,24 @@ class Row:
         return f"{self.method} ({self.generator})"
 
 
+class Collected(NamedTuple):
+    """What all runs have scored.
+
+    Arguments
+    ---------
+    rows : list of Row
+        The unprocessed input, then each generator of each entry in the table.
+    corpus : str or None
+        On what; None if nothing was.
+    chosen_on_test : list of str
+        The methods whose epochs were chosen on the very test set.
+    """
+
+    rows: list
+    corpus: str
+    chosen_on_test: list
+
+
 def collect(study, runs):
     """Gather what the runs of a study have scored.
 
@@ -43,11 +62,7 @@ def collect(study, runs):
 
     Returns
     -------
-    rows : list of Row
-        The unprocessed input, then each generator of each entry in the table.
-    corpus : str or None
-        What was scored, and the methods whose epochs were chosen on it; None if
-        nothing was.
+    Collected
     """
     inputs, rows, corpus, optimistic = {}, {}, None, set()
     for run in runs:
@@ -71,9 +86,8 @@ def collect(study, runs):
             for metric in study.metrics:
                 if means.get(metric) is not None:
                     row.scores.setdefault(metric, {})[run.seed] = means[metric]
-    if optimistic:
-        corpus += f" (CHOSEN ON THE TEST SET: {', '.join(sorted(optimistic))})"
-    return [*inputs.values(), *rows.values()], corpus
+    rows = [*inputs.values(), *rows.values()]
+    return Collected(rows, corpus, sorted(optimistic))
 
 
 def _row(rows, entry, generator):

@@ -20,7 +20,7 @@ def finished(tmp_path):
     """A function that gives runs their scores, and the table of all."""
     study = read_study(write_recipe(tmp_path), tmp_path / "hparams")
 
-    def finished(scores, seeds):
+    def finished(scores, seeds, chosen_on="valid"):
         runs = plan_runs(study, seeds, {}, tmp_path / "out")
         for run in runs:
             if (run.entry.name, run.seed) in scores:
@@ -34,7 +34,10 @@ def finished(tmp_path):
                 results = {
                     "corpus": "tiny",
                     "systems": systems,
-                    "checkpoints": {"pesq@warmup": {}, "pesq": {}},
+                    "checkpoints": {
+                        "pesq@warmup": {},
+                        "pesq": {"chosen_on": chosen_on},
+                    },
                 }
                 run.results_file.write_text(json.dumps(results))
         markdown = write_table(study, runs, tmp_path)
@@ -82,6 +85,15 @@ def test_an_unfinished_study_says_what_is_missing(finished):
     assert f"Missing: {'; '.join(missing)}." in markdown
     assert "| first | pesq | 0 | – | 3.24 | – |  |" in markdown
     assert "nothing can be said about differences" in markdown
+
+
+@pytest.mark.parametrize("split, marked", [("valid", []), ("test", ["second"])])
+def test_what_was_chosen_on_the_test_set_is_marked(finished, split, marked):
+    scores = {("second", 1): (2.5, 4.0)}
+    markdown, _, content = finished(scores, [1], chosen_on=split)
+    assert content["chosen_on_test"] == marked
+    said = "but CHOSEN ON THE TEST SET by second" in markdown
+    assert said == bool(marked)
 
 
 def test_nothing_run_yet(finished):
