@@ -2,6 +2,7 @@
 
 from okd_brain.listening_corpus import prepare_listening_corpus
 from okd_brain.mixing_plan import MixingPlan
+from okd_brain.mixtures import LEVEL_DBFS
 from okd_brain.speech_sets import find_talkers
 
 # Those of VoiceBank-DEMAND.
@@ -23,6 +24,7 @@ def mix_recordings(
     test_noises=None,
     train_snrs_db=TRAIN_SNRS_DB,
     test_snrs_db=TEST_SNRS_DB,
+    level_dbfs=LEVEL_DBFS,
     max_mixtures=None,
     mixing_seed=0,
     write_mixtures=False,
@@ -55,6 +57,9 @@ def mix_recordings(
     train_snrs_db, test_snrs_db : list of float
         Ratios in dB for training and validation, and for the test; a range is
         the list of its steps.
+    level_dbfs : float
+        RMS level of the speech, in dB relative to full scale.  Speech with high
+        peaks is softer; the sum with the noise may exceed full scale.
     max_mixtures : dict, optional
         Split -> number of mixtures, or None for all combinations of speech, type
         of noise and ratio; of fewer, noises and ratios are drawn evenly.  Splits
@@ -94,6 +99,7 @@ def mix_recordings(
         plan=MixingPlan(
             train_snrs_db=train_snrs_db,
             test_snrs_db=test_snrs_db,
+            level_dbfs=level_dbfs,
             max_mixtures={**MAX_MIXTURES, **(max_mixtures or {})},
             loop_noise=True,
             seed=mixing_seed,
