@@ -71,5 +71,6 @@ Two streams in real time: `okd_brain.listening_stream`. For training on:
 {rows}
 
 Validation scores, where given, are means over the validation mixtures of that
-corpus. A network trained for one metric may lower others: compare all of them.
+corpus; those of the set on which the epoch was chosen are optimistic. A network
+trained for one metric may lower others: compare all of them.
 """
