@@ -136,7 +136,8 @@ For training on: `okd_brain.export.load_generator("path/to/this/folder")`.
 {rows}
 
 Validation scores, where given, are means over the validation speakers of that
-corpus. A network trained for one metric may lower others: compare all of them.
+corpus; those of the set on which the epoch was chosen are optimistic. A network
+trained for one metric may lower others: compare all of them.
 """
 
 
