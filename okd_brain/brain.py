@@ -207,12 +207,16 @@ class OKDBrain(EvaluatingBrain):
             return super().compute_objectives(predictions, batch, stage)
         inputs, outputs = predictions
         if self.phase == "warmup":
-            return sum(self.supervised_loss(y, inputs) for y in outputs)
+            return self.supervised_loss(outputs, inputs)
         if self.phase == "generator":
             learners = range(len(outputs))
-            return sum(
+            loss = sum(
                 self.generator_loss(k, outputs, inputs) for k in learners
             )
+            weight = self.hparams.supervised_weight
+            if weight > 0:
+                loss = loss + weight * self.supervised_loss(outputs, inputs)
+            return loss
         return self.discriminator_loss(outputs, batch)
 
     def discriminate(self, spectrum, inputs, heads, frozen=False):
@@ -248,8 +252,7 @@ class OKDBrain(EvaluatingBrain):
     def generator_loss(self, k, outputs, inputs):
         """Return the loss of generator k: its metric, and its peers.
 
-        ``mean((D(clean, y_k)[k] - 1)^2) + alpha * sum_j mimicry(y_k, y_j)``,
-        and ``supervised_weight`` times the spectral error where that is set.
+        ``mean((D(clean, y_k)[k] - 1)^2) + alpha * sum_j mimicry(y_k, y_j)``.
         With several terms in its target, their weighted mean comes first.
         """
         target = self.targets[k]
@@ -264,17 +267,16 @@ class OKDBrain(EvaluatingBrain):
         mimicry = from_peers(self.hparams.mimicry, outputs, k, inputs.frames)
         self.train_means.add(f"{target.name} adversarial", adversarial)
         self.train_means.add(f"{target.name} mimicry", mimicry)
-        loss = adversarial + self.hparams.alpha * mimicry
-        if self.hparams.supervised_weight > 0:
-            supervised = self.supervised_loss(outputs[k], inputs)
-            loss = loss + self.hparams.supervised_weight * supervised
-        return loss
+        return adversarial + self.hparams.alpha * mimicry
 
-    def supervised_loss(self, output, inputs):
-        """Return the mean squared error of a spectrum against its target."""
-        loss = mse(output, self.task.supervised_target(inputs), inputs.frames)
-        self.train_means.add("spectral error", loss)
-        return loss
+    def supervised_loss(self, outputs, inputs):
+        """Return the mean squared errors of spectra against their target,
+        summed over the generators."""
+        aim = self.task.supervised_target(inputs)
+        losses = [mse(output, aim, inputs.frames) for output in outputs]
+        for loss in losses:
+            self.train_means.add("spectral error", loss)
+        return sum(losses)
 
     def discriminator_loss(self, scores, batch):
         """Return D's squared error, a mean over heads, summed over networks."""

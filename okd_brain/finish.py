@@ -71,6 +71,7 @@ def report_on(brain, dataset, *, corpus, split):
             {
                 "system": system,
                 "epoch loaded": origin.get("epoch", "none"),
+                "chosen on": origin.get("chosen_on", "none"),
                 "corpus": corpus,
             },
             **{f"{split}_stats": means},
@@ -96,6 +97,7 @@ def export_trained(brain, *, corpus, results):
     folder = brain.artifacts_folder / "export"
     for target in brain.targets:
         details = {
+            **brain.task.description,
             "target": target.name,
             "seed": brain.hparams.seed,
             "corpus": corpus,
@@ -124,4 +126,4 @@ def export_trained(brain, *, corpus, results):
             ],
         )
     first = folder / brain.targets[0].name
-    logger.info("Exported to %s: try okd-enhance %s", folder, first)
+    logger.info("Exported to %s; how to use: %s/README.md", folder, first)

@@ -29,14 +29,14 @@ def corpus(tmp_path_factory):
     return write_speech_and_noise(tmp_path_factory.mktemp("le"))
 
 
-def run(train, corpus, output, yaml, *extra):
+def run(train, corpus, output, yaml, *extra, test_talkers="[d]"):
     train.main(
         [
             str(yaml),
             f"--data_folder={corpus / 'speech'}",
             f"--noise_folder={corpus / 'noise'}",
             "--valid_talkers=[c]",
-            "--test_talkers=[d]",
+            f"--test_talkers={test_talkers}",
             "--train_noises=[hiss]",
             "--test_noises=[wind]",
             "--max_valid_mixtures=1",
@@ -96,7 +96,7 @@ def test_tables_by_noise_and_ratio(train, corpus, tmp_path):
         "--targets=[[estoi]]",
         "--report_metrics=[si_sdr]",
         "--test_snrs_db=[-5, 5]",
-        "--test_talkers=[b, d]",
+        test_talkers="[b, d]",
     )
     breakdown = json.loads((tmp_path / "breakdown_test.json").read_text())
     assert list(breakdown) == ["snr_db", "speaker"]
