@@ -144,7 +144,9 @@ class ListeningEnhancement:
 
     def _bands(self, power):
         self._matrix = self._matrix.to(power.device)
-        return compress_bands(power @ self._matrix)
+        # Powers have more range than bf16 has digits.
+        with torch.autocast(power.device.type, enabled=False):
+            return compress_bands(power @ self._matrix)
 
     @torch.no_grad()
     def analyse(self, clean_wave, noise_wave, relative_lengths):
@@ -265,7 +267,8 @@ class ListeningEnhancement:
     def _interpolated(self, generator, clean, noise):
         """Return a generator's gains for the bins, without scaling."""
         gains = generator(torch.cat([clean, noise], dim=-1)).float()
-        return gains @ self._matrix.to(gains.device).T
+        with torch.autocast(gains.device.type, enabled=False):
+            return gains @ self._matrix.to(gains.device).T
 
     def judged(self, source, batch, inputs):
         """Return the bands that the discriminator judges in its own phases.

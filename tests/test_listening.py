@@ -327,3 +327,17 @@ def test_ssdrc_stands_beside_the_speech():
     assert louder == pytest.approx(20)
     assert json.loads(json.dumps(louder)) == louder
     assert heard.std() > played.std()
+
+
+@pytest.mark.parametrize("constraint", ["utterance", "frame"])
+def test_bands_and_gains_are_float32_under_autocast(constraint):
+    task = ListeningEnhancement(equal_power=constraint)
+    plain = task.inputs(batch(RATE))
+    expected = task.enhance(Extreme(), plain)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inputs = task.inputs(batch(RATE))
+        spectrum = task.estimate(Extreme(), inputs)
+        enhanced = task.enhance(Extreme(), inputs)
+    torch.testing.assert_close(inputs.clean, plain.clean)
+    torch.testing.assert_close(spectrum, expected.spectrum)
+    torch.testing.assert_close(enhanced.wave, expected.wave)
