@@ -10,22 +10,12 @@ from dataclasses import dataclass
 
 import torch
 
+from okd_brain.band_gains import BandGains
 from okd_brain.enhanced import Enhanced, cut_waves
-from okd_brain.equal_power import (
-    at_power_of,
-    bin_power,
-    frame_powers,
-    power_ratio,
-)
+from okd_brain.equal_power import at_power_of, bin_power
 from okd_brain.measures.level import POWER_RATIO_DB
 from okd_brain.measures.silence import is_constant
-from okd_brain.signals import (
-    SAMPLE_RATE,
-    SpectralAnalysis,
-    band_matrix,
-    compress_bands,
-    sample_counts,
-)
+from okd_brain.signals import SAMPLE_RATE, SpectralAnalysis, sample_counts
 from okd_brain.ssdrc import ssdrc
 
 EQUAL_POWER = ("utterance", "frame")
@@ -117,7 +107,7 @@ class ListeningEnhancement:
         self.sample_rate = sample_rate
         self.equal_power = equal_power
         self.analysis = SpectralAnalysis(sample_rate)
-        self._matrix = band_matrix(sample_rate)
+        self._band_gains = BandGains(sample_rate)
 
     @property
     def description(self):
@@ -140,13 +130,7 @@ class ListeningEnhancement:
         torch.Tensor
             [batch, frames, 64], float32.
         """
-        return self._bands(bin_power(self.analysis.transform(wave)))
-
-    def _bands(self, power):
-        self._matrix = self._matrix.to(power.device)
-        # Powers have more range than bf16 has digits.
-        with torch.autocast(power.device.type, enabled=False):
-            return compress_bands(power @ self._matrix)
+        return self._band_gains.bands(bin_power(self.analysis.transform(wave)))
 
     @torch.no_grad()
     def analyse(self, clean_wave, noise_wave, relative_lengths):
@@ -169,7 +153,7 @@ class ListeningEnhancement:
         return ListeningInputs(
             clean_wave=clean_wave,
             spectrum=spectrum,
-            clean=self._bands(bin_power(spectrum)),
+            clean=self._band_gains.bands(bin_power(spectrum)),
             noise=self.bands(noise_wave),
             samples=samples,
             frames=self.analysis.frames(samples),
@@ -196,7 +180,9 @@ class ListeningEnhancement:
             [batch, frames, 64], compressed, at the power of the speech.
         """
         power = bin_power(inputs.spectrum)
-        return self._bands(power * self._bin_gains(generator, inputs, power))
+        return self._band_gains.bands(
+            power * self._gains(generator, inputs, power)
+        )
 
     def enhance(self, generator, batch):
         """Enhance a batch: the one path from a batch to waveforms.
@@ -217,7 +203,7 @@ class ListeningEnhancement:
         if not isinstance(batch, ListeningInputs):
             inputs = self.inputs(batch)
         power = bin_power(inputs.spectrum)
-        gains = self._bin_gains(generator, inputs, power)
+        gains = self._gains(generator, inputs, power)
         wave = self.analysis.invert(
             inputs.spectrum * gains.sqrt()[..., None],
             inputs.clean_wave.shape[1],
@@ -225,50 +211,17 @@ class ListeningEnhancement:
         if self.equal_power == "utterance":
             wave = at_power_of(inputs.clean_wave, wave, inputs.samples)
         return Enhanced(
-            spectrum=self._bands(power * gains),
+            spectrum=self._band_gains.bands(power * gains),
             wave=wave,
             samples=inputs.samples,
         )
 
-    def frame_gains(self, generator, speech, noise):
-        """Return gains that keep the power of each frame, for spectra.
-
-        What a program in real time needs, whatever ``equal_power`` is.
-
-        Arguments
-        ---------
-        generator : callable
-            From bands of speech and noise, [batch, frames, 128], to gains of
-            power, [batch, frames, 64].
-        speech, noise : torch.Tensor
-            [batch, frames, 257, 2], their STFTs.
-
-        Returns
-        -------
-        torch.Tensor
-            [batch, frames, 257], gains of power for the bins of the speech.
-        """
-        power = bin_power(speech)
-        bands = self._bands(power), self._bands(bin_power(noise))
-        gains = self._interpolated(generator, *bands)
-        return gains * power_ratio(*frame_powers(power, gains))
-
-    def _bin_gains(self, generator, inputs, power):
+    def _gains(self, generator, inputs, power):
         """Return gains of power, [batch, frames, 257], that keep it equal."""
-        gains = self._interpolated(generator, inputs.clean, inputs.noise)
-        before, after = frame_powers(power, gains)
-        if self.equal_power == "utterance":
-            index = torch.arange(before.shape[1], device=before.device)
-            valid = (index < inputs.frames[:, None])[..., None]
-            before = (before * valid).sum(dim=1, keepdim=True)
-            after = (after * valid).sum(dim=1, keepdim=True)
-        return gains * power_ratio(before, after)
-
-    def _interpolated(self, generator, clean, noise):
-        """Return a generator's gains for the bins, without scaling."""
-        gains = generator(torch.cat([clean, noise], dim=-1)).float()
-        with torch.autocast(gains.device.type, enabled=False):
-            return gains @ self._matrix.to(gains.device).T
+        frames = inputs.frames if self.equal_power == "utterance" else None
+        return self._band_gains.gains(
+            generator, inputs.clean, inputs.noise, power, frames
+        )
 
     def judged(self, source, batch, inputs):
         """Return the bands that the discriminator judges in its own phases.

@@ -7,11 +7,9 @@ speech and noise alike: gains of frame t depend on frames up to t only, and its
 power is kept without knowing what follows (Li and Yamagishi 2021, eq. 10).
 """
 
-import torch
-
+from okd_brain.band_gains import BandGains
 from okd_brain.frame_stream import FrameStream
 from okd_brain.generators import BandGainGenerator
-from okd_brain.listening import ListeningEnhancement
 from okd_brain.signals import SAMPLE_RATE
 
 
@@ -45,6 +43,7 @@ class StreamingListeningEnhancer(FrameStream):
 
     Example
     -------
+    >>> import torch
     >>> enhancer = StreamingListeningEnhancer(BandGainGenerator().eval())
     >>> enhancer.delay_samples, enhancer.delay_ms
     (511, 31.9375)
@@ -63,7 +62,7 @@ class StreamingListeningEnhancer(FrameStream):
                 f"{type(generator).__name__}. Those of recipes/LE are."
             )
         super().__init__(generator, sample_rate, chunk_samples)
-        self._task = ListeningEnhancement(sample_rate, equal_power="frame")
+        self._band_gains = BandGains(sample_rate)
 
     def process(self, speech, noise):
         """Take the next samples of both and return the speech that is due.
@@ -94,10 +93,11 @@ class StreamingListeningEnhancer(FrameStream):
         return self._take(speech, noise)
 
     def _changed(self, spectra):
-        speech, noise = torch.view_as_real(spectra)[:, None]
-        gains = self._task.frame_gains(self._gains, speech, noise)
+        power = spectra.abs().square()[:, None]
+        bands = self._band_gains.bands(power)
+        gains = self._band_gains.gains(self._step, *bands, power[0])
         return spectra[0] * gains[0].sqrt()
 
-    def _gains(self, bands):
+    def _step(self, bands):
         gains, self._memory = self.generator.step(bands, self._memory)
         return gains

@@ -157,7 +157,7 @@ def test_a_frame_keeps_its_power_and_does_not_wait():
     def enhance(speech_, noise_):
         inputs = task.analyse(speech_, noise_, torch.ones(1))
         power = inputs.spectrum.square().sum(dim=-1)
-        gains = task._bin_gains(generator, inputs, power)
+        gains = task._gains(generator, inputs, power)
         ratio = frame_power(power * gains) / frame_power(power)
         torch.testing.assert_close(
             ratio, torch.ones_like(ratio), rtol=1e-4, atol=0
