@@ -60,7 +60,9 @@ class BandGains:
             [batch, frames, 257], of the bins of the speech.
         frames : torch.Tensor, optional
             [batch], int64, valid frames of each utterance, which keeps its
-            power as a whole; without them each frame does.
+            power as a whole.  Without them each frame does, in the bins that
+            bands cover: what is below 47 Hz is not played, and its power in a
+            pause would make hiss as loud as rumble.
 
         Returns
         -------
@@ -70,6 +72,8 @@ class BandGains:
         gains = generator(torch.cat([speech, noise], dim=-1)).float()
         with torch.autocast(gains.device.type, enabled=False):
             gains = gains @ self._on(gains.device).T
+        if frames is None:
+            power = power * self._on(power.device).sum(dim=1)
         before, after = frame_powers(power, gains)
         if frames is not None:
             index = torch.arange(before.shape[1], device=before.device)

@@ -67,9 +67,9 @@ class ListeningEnhancement:
         Rate of the waveforms in Hz.
     equal_power : str
         What keeps its power: the "utterance" as a whole, or each "frame" of
-        16 ms by itself, which a device can do in real time (Li and Yamagishi
-        2021, eq. 10).  The latter holds for frames; where they overlap, power
-        is lost, about 0.1 dB.
+        32 ms by itself, which a device can do in real time (Li and Yamagishi
+        2021, eq. 10).  The latter holds for frames, from 47 Hz on; where they
+        overlap, power is lost, about 0.1 dB.
 
     Raises
     ------

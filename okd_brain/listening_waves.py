@@ -68,7 +68,7 @@ def enhance_speech(
     torch.Tensor
         Float32, on the CPU, as many channels and samples as ``speech`` and at
         its rate, without the noise.  Each channel has the power of the speech
-        ("utterance"), or frame by frame that of what is below 8 kHz of it.
+        ("utterance"), or frame by frame that of the speech from 47 Hz to 8 kHz.
         Peaks may exceed 1.
 
     Raises

@@ -118,6 +118,7 @@ def test_the_power_of_every_frame_is_that_of_the_speech(generator):
 
     stream(enhancer, 700, played, noise)
     before, after = map(torch.cat, zip(*spectra, strict=True))
+    before[:, [0, 1, 256]] = 0  # what no band covers is not played
     powers = [torch.fft.irfft(s).square().sum(dim=1) for s in (before, after)]
     audible = powers[0] > 1e-4 * powers[0].max()
     assert audible.sum() > 20
