@@ -8,6 +8,7 @@ import numpy as np
 
 from okd_brain.audio_checks import SILENCE_DBFS, Violation, level_dbfs
 from okd_brain.mixtures import LEVEL_DBFS, mixture_entry, read_noise
+from okd_brain.preparation import check_switch
 from okd_brain.splits import SPLITS
 
 OFFSETS = ("random", "start")
@@ -77,6 +78,8 @@ class MixingPlan:
                 f"noise_offset is {self.noise_offset!r}, must be one of "
                 f"{', '.join(OFFSETS)}"
             )
+        for name in ("paper_mixing", "loop_noise"):
+            check_switch(name, getattr(self, name))
         if not _is_finite(self.level_dbfs) or self.level_dbfs > 0:
             raise ValueError(
                 f"level_dbfs is {self.level_dbfs!r}, must be a number of dB "

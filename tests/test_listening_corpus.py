@@ -382,6 +382,12 @@ def test_switches_are_said_in_full(folders, option):
         prepare(folders, **{option: "False"})
 
 
+@pytest.mark.parametrize("option", ["paper_mixing", "loop_noise"])
+def test_switches_of_a_plan_are_said_in_full(option):
+    with pytest.raises(ValueError, match=f"{option} is 'no', must be True or"):
+        MixingPlan(**{option: "no"})
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
