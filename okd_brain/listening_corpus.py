@@ -16,7 +16,7 @@ from okd_brain.manifests import write_json
 from okd_brain.mixing_plan import MixingPlan
 from okd_brain.mixtures import make_mixture_dataset
 from okd_brain.noise_splits import VALID_SHARE
-from okd_brain.noise_types import choose_noises
+from okd_brain.noise_types import choose_noises, noise_files
 from okd_brain.preparation import (
     check_switch,
     current_record,
@@ -143,13 +143,14 @@ def prepare_listening_corpus(
     for folder in folders.values():
         refuse_output_in(folder, output_folder, [""])
     speech, noise = (list_audio(folder) for folder in folders.values())
+    noise = noise_files(noise)
     corpus, utterances, violations = find(
         folders["data_root"],
         speech,
         valid_talkers=valid_talkers,
         test_talkers=test_talkers,
     )
-    refuse_noise(utterances, **folders)
+    refuse_noise(utterances, noise, **folders)
     noises = choose_noises(
         folders["noise_root"],
         noise,

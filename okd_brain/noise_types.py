@@ -44,6 +44,36 @@ def noise_type(path):
     return re.sub(r"_\d+$", "", PurePosixPath(path).stem)
 
 
+def noise_files(listing):
+    """Return the files of a folder of noise that are noise.
+
+    MS-SNSD has speech, too: folders beside ``noise_train`` and ``noise_test``.
+
+    Arguments
+    ---------
+    listing : dict
+        Path -> anything (`okd_brain.audio_folders.list_audio`).
+
+    Returns
+    -------
+    dict
+        Those of ``noise_train`` and ``noise_test`` if there are both, else all.
+
+    Example
+    -------
+    >>> listing = dict.fromkeys(["clean_test/a.wav", "noise_test/b.wav"])
+    >>> len(noise_files(listing))
+    2
+    >>> list(noise_files({**listing, "noise_train/c.wav": None}))
+    ['noise_test/b.wav', 'noise_train/c.wav']
+    """
+    pools = _pools(listing)
+    if not all(pools.values()):
+        return listing
+    noises = set().union(*pools.values())
+    return {path: listing[path] for path in listing if path in noises}
+
+
 def choose_noises(
     noise_folder,
     listing,
@@ -80,10 +110,7 @@ def choose_noises(
     ValueError
         If a type is not there, serves twice, or none is left for a purpose.
     """
-    pools = {
-        use: [path for path in listing if path.startswith(f"{folder}/")]
-        for use, folder in MS_SNSD_FOLDERS.items()
-    }
+    pools = _pools(listing)
     divided = all(pools.values())
     if not divided:
         pools = dict.fromkeys(pools, list(listing))
@@ -116,6 +143,14 @@ def choose_noises(
     return {
         use: {kind: found[use][kind] for kind in sorted(types)}
         for use, types in wanted.items()
+    }
+
+
+def _pools(listing):
+    """Return what MS-SNSD's folders hold for training and for the test."""
+    return {
+        use: [path for path in listing if path.startswith(f"{folder}/")]
+        for use, folder in MS_SNSD_FOLDERS.items()
     }
 
 

@@ -78,27 +78,32 @@ def find_talkers(
     return data_folder.resolve().name, list(named.values()), violations
 
 
-def refuse_noise(utterances, *, data_root, noise_root):
-    """Refuse a folder of noise that is a part of the speech.
+def refuse_noise(utterances, noises, *, data_root, noise_root):
+    """Refuse folders of speech and noise that have files in common.
 
     Arguments
     ---------
     utterances : list of Utterance
         What is taken for speech.
+    noises : iterable of str
+        Paths of what is taken for noise.
     data_root, noise_root : Path
         The folders of speech and of noise.
 
     Raises
     ------
     ValueError
-        If an utterance lies in the folder of noise.
+        If an utterance is a noise.
     """
     speech, noise = data_root.resolve(), noise_root.resolve()
-    if any((speech / said.path).is_relative_to(noise) for said in utterances):
+    shared = {speech / said.path for said in utterances}
+    shared &= {noise / path for path in noises}
+    if shared:
         raise ValueError(
-            f"noise_folder {noise_root} lies in data_folder {data_root}, all "
-            "audio files of which are taken for speech; name a folder of speech "
-            "alone"
+            f"data_folder {data_root} and noise_folder {noise_root} have "
+            f"{len(shared)} files in common, {min(shared)} first: all audio "
+            "files below a folder are taken; name a folder of speech alone and "
+            "one of noise alone"
         )
 
 

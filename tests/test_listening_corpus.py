@@ -369,11 +369,28 @@ def test_nothing_is_written_into_the_folders(folders, inside):
         prepare(folders, inside)
 
 
-def test_noise_among_the_speech(folders):
-    with pytest.raises(ValueError, match="name a folder of speech alone"):
+@pytest.mark.parametrize(
+    ("speech", "noise", "files"),
+    [("", "noise", 5), ("speech", "", 6), ("noise", "noise", 5)],
+)
+def test_noise_among_the_speech(folders, speech, noise, files):
+    with pytest.raises(
+        ValueError,
+        match=f"have {files} files in common, .*name a folder of speech alone",
+    ):
         prepare_listening_corpus(
-            folders, folders / "noise", folders.parent / "output"
+            folders / speech, folders / noise, folders.parent / "output"
         )
+
+
+def test_speech_beside_the_noise_of_ms_snsd(folders):
+    expected = manifests(prepare(folders))
+    clean = folders / "noise" / "clean_train"
+    (folders / "speech").rename(clean)
+    corpus = prepare_listening_corpus(
+        clean, folders / "noise", folders / "other", progressbar=False
+    )
+    assert manifests(corpus) == expected
 
 
 @pytest.mark.parametrize("option", ["written", "skip_bad_files"])
