@@ -84,13 +84,18 @@ def mix_recordings(
     Raises
     ------
     ValueError
-        If there is no folder of speech, and as
+        If there is no folder of speech, or ``max_mixtures`` is no dict, and as
         `okd_brain.listening_corpus.prepare_listening_corpus`.
     """
     if data_folder is None:
         raise ValueError(
             f"noise_folder is {noise_folder}, but data_folder is not set: name "
             "a folder of clean speech to mix with the noise"
+        )
+    if not isinstance(max_mixtures, (dict, type(None))):
+        raise ValueError(
+            f"max_mixtures is {max_mixtures!r}, must be a number for each split, "
+            f"such as {MAX_MIXTURES}"
         )
     return prepare_listening_corpus(
         data_folder,

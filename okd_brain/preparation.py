@@ -5,6 +5,7 @@ them: it has a fingerprint of all that they were made from.
 """
 
 import hashlib
+import inspect
 import json
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from speechbrain.dataio.dataio import load_data_json
 from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__, audio_checks
+from okd_brain.hints import offer
 
 logger = get_logger(__name__)
 
@@ -37,6 +39,40 @@ def check_switch(name, value):
             f"{name} is {value!r}, must be True or False; on the command line "
             f"write --{name} True"
         )
+
+
+def check_options(name, options, function, taken=()):
+    """Refuse options that a function does not take.
+
+    Arguments
+    ---------
+    name : str
+        The key of the experiment that holds them.
+    options : dict
+        Keyword arguments.
+    function : callable
+        Shall get them.
+    taken : collection of str
+        Keyword arguments that it gets from elsewhere.
+
+    Raises
+    ------
+    ValueError
+        If there is one; close matches are offered.
+    """
+    if not isinstance(options, dict):
+        raise ValueError(
+            f"{name} is {options!r}, but 'key: value' lines are expected."
+        )
+    known = [
+        parameter.name
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+        and parameter.name not in taken
+    ]
+    for key in options:
+        if key not in known:
+            raise ValueError(f"{name} has no option {key!r}{offer(key, known)}")
 
 
 def refuse_output_in(data_folder, output_folder, audio_folders):

@@ -15,11 +15,11 @@ does not read ``pretrained`` again.
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.export import load_discriminator, load_generator
+from okd_brain.hints import offer
 from okd_brain.metrics import parse_targets
 from okd_brain.networks import discriminator_heads
 from okd_brain.weights import fill
@@ -100,11 +100,9 @@ def _sources(pretrained, targets):
     known = [*targets, ALL_GENERATORS, DISCRIMINATOR]
     for name, source in pretrained.items():
         if name not in known:
-            close = get_close_matches(str(name), known)
-            hint = f"did you mean {' or '.join(close)}? " if close else ""
             raise ValueError(
                 f"pretrained names {name!r}, which this experiment does not "
-                f"have; {hint}Known: {', '.join(known)}."
+                f"have{offer(name, known)}"
             )
         if not isinstance(source, str):
             raise ValueError(

@@ -23,11 +23,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from numbers import Real
 from pathlib import Path
 
 import ruamel.yaml
+
+from okd_brain.hints import offer
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 RESERVED = ("seed", "output_folder", "device")  # the runner chooses these
@@ -155,7 +156,7 @@ def _entry(path, name, value, section, common, hparams_folder):
         known = sorted(file.stem for file in hparams_folder.glob("*.yaml"))
         raise ValueError(
             f"{path}, {name}: there is no {experiment}"
-            f"{_hint(experiment.stem, known)}"
+            f"{offer(experiment.stem, known)}"
         )
     options = {**common, **_mapping(path, name, value.get("options"))}
     for key in RESERVED:
@@ -199,7 +200,7 @@ def _refuse_unknown(path, where, tree, known):
     for key in tree:
         if key not in known:
             raise ValueError(
-                f"{path}: {where} has the key {key!r}{_hint(key, known)}"
+                f"{path}: {where} has the key {key!r}{offer(key, known)}"
             )
 
 
@@ -208,11 +209,5 @@ def _refuse_unknown_needs(path, entry, preparations):
         if need not in preparations:
             raise ValueError(
                 f"{path}, {entry.name}: {{{need}}} is no preparation that "
-                f"comes before{_hint(need, preparations)}"
+                f"comes before{offer(need, preparations)}"
             )
-
-
-def _hint(name, known):
-    close = get_close_matches(str(name), known)
-    offer = f"; did you mean {' or '.join(close)}?" if close else "."
-    return f"{offer} Known: {', '.join(known) or 'none'}."

@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import count
 
 import numpy as np
 
+from okd_brain.hints import offer
 from okd_brain.measures.optional import check_installed
 from okd_brain.metric_record import Metric
 
@@ -182,11 +182,7 @@ def _known_metrics(items, table):
 
 def _look_up(name, known):
     if name not in known:
-        close = " or ".join(map(repr, get_close_matches(str(name), known)))
-        hint = f"; did you mean {close}?" if close else "."
-        raise ValueError(
-            f"Unknown metric {name!r}{hint} Known: {', '.join(sorted(known))}"
-        )
+        raise ValueError(f"Unknown metric {name!r}{offer(name, sorted(known))}")
     check_installed(name, known[name].extra)
     return known[name]
 

@@ -188,6 +188,34 @@ def test_any_rate_is_resampled_and_all_bad_files_are_named(folders):
         assert reason in str(error.value)
 
 
+def test_one_number_of_mixtures_for_all_is_refused(folders):
+    with pytest.raises(ValueError, match="max_mixtures is 100, must be a numb"):
+        mix(folders, max_mixtures=100)
+
+
+@pytest.mark.parametrize(
+    "mixing, reason",
+    [
+        ({"train_snr_db": [0]}, "no option 'train_snr_db'; .* 'train_snrs_db'"),
+        ({"data_folder": "x"}, "mixing has no option 'data_folder'"),
+        ({"valid_speakers": ["anna"]}, "mixing has no option 'valid_speakers'"),
+        ([1], r"mixing is \[1\], but 'key: value' lines are expected"),
+    ],
+)
+def test_misspelt_options_of_mixing(folders, mixing, reason):
+    hparams = {
+        "data_folder": folders / "speech",
+        "noise_folder": folders / "noise",
+        "output_folder": folders / "output",
+        "valid_speakers": None,
+        "skip_bad_files": False,
+        "mixing": mixing,
+    }
+    with train_script(RECIPE) as train:
+        with pytest.raises(ValueError, match=reason):
+            train.prepare(hparams)
+
+
 def test_noise_needs_speech(folders):
     with pytest.raises(ValueError, match="but data_folder is not set"):
         mix_recordings(None, folders / "noise", folders / "output")

@@ -149,8 +149,8 @@ def test_weights_of_another_network(tmp_path):
 @pytest.mark.parametrize(
     "pretrained, reason",
     [
-        ({"sisdr": "x"}, "names 'sisdr'.*did you mean si_sdr"),
-        ({"zzz": "x"}, "have; Known: si_sdr, segsnr, generators, discrimin"),
+        ({"sisdr": "x"}, "names 'sisdr'.*did you mean 'si_sdr'"),
+        ({"zzz": "x"}, "have. Known: si_sdr, segsnr, generators, discrimin"),
         ({"segsnr": None}, "pretrained segsnr is None, but it must be a fold"),
         (["x"], r"pretrained is \['x'\], but it must be one source"),
         ("no folder", "pretrained si_sdr: 'no folder' is not a folder"),

@@ -21,6 +21,7 @@ from speechbrain.utils.logger import get_logger
 from okd_brain.config import read_experiment
 from okd_brain.mini_corpus import build_mini_corpus
 from okd_brain.own_corpus import mix_recordings
+from okd_brain.preparation import check_options
 from okd_brain.recipe import make_brain, train_and_test
 
 logger = get_logger(__name__)
@@ -32,15 +33,18 @@ def prepare(hparams):
     from voicebank_prepare import prepare_voicebank
 
     data_folder = hparams["data_folder"]
-    valid_speakers = hparams["valid_speakers"]
+    options = {
+        key: hparams[key] for key in ("valid_speakers", "skip_bad_files")
+    }
     if hparams["noise_folder"] is not None:
+        mixing = hparams["mixing"]
+        check_options("mixing", mixing, mix_recordings, taken=options)
         return mix_recordings(
             data_folder,
             hparams["noise_folder"],
             hparams["output_folder"],
-            valid_speakers=valid_speakers,
-            skip_bad_files=hparams["skip_bad_files"],
-            **hparams["mixing"],
+            **options,
+            **mixing,
         )
     if data_folder is None:
         logger.info(
@@ -48,15 +52,10 @@ def prepare(hparams):
             "schedule. This shows that the software works; its figures mean "
             "nothing beyond that."
         )
-        data_folder, valid_speakers = build_mini_corpus(
+        data_folder, options["valid_speakers"] = build_mini_corpus(
             Path(hparams["output_folder"]) / "mini_corpus"
         )
-    return prepare_voicebank(
-        data_folder,
-        hparams["output_folder"],
-        valid_speakers=valid_speakers,
-        skip_bad_files=hparams["skip_bad_files"],
-    )
+    return prepare_voicebank(data_folder, hparams["output_folder"], **options)
 
 
 def build(argv):
