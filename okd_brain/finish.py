@@ -59,12 +59,12 @@ def report_on(brain, dataset, *, corpus, split):
     results = make_results(
         corpus=corpus, split=split, scores=scores, origins=origins
     )
-    write_results(brain.artifacts_folder, results, scores)
     utterances = list(scores[brain.task.unprocessed])
     breakdown = break_down(scores, conditions_of(dataset.data, utterances))
     if breakdown:
         path = brain.artifacts_folder / f"breakdown_{split}.json"
         write_json(path, breakdown)
+    write_results(brain.artifacts_folder, results, scores)
     for system, means in results["systems"].items():
         origin = origins.get(system, {})
         brain.hparams.train_logger.log_stats(

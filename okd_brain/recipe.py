@@ -41,7 +41,9 @@ def make_brain(hparams, run_opts):
 
 
 def train_and_test(brain, datasets, corpus_name):
-    """Train, score the best generators, export them.
+    """Train, export the best generators, score them.
+
+    ``results.json``, of the test, comes last: a run that has it is done.
 
     Arguments
     ---------
@@ -67,11 +69,13 @@ def train_and_test(brain, datasets, corpus_name):
         train_loader_kwargs=hparams.train_dataloader_opts,
         valid_loader_kwargs=hparams.valid_dataloader_opts,
     )
-    results = {
-        split: report_on(
+
+    def report(split):
+        return report_on(
             brain, datasets[split], corpus=corpus_name, split=split
         )
-        for split in ("valid", "test")
-    }
+
+    valid = report("valid")
     if if_main_process():
-        export_trained(brain, corpus=corpus_name, results=results["valid"])
+        export_trained(brain, corpus=corpus_name, results=valid)
+    report("test")

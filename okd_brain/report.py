@@ -69,8 +69,8 @@ def write_results(folder, results, scores):
     folder.mkdir(parents=True, exist_ok=True)
     split = results["split"]
     name = "results.json" if split == "test" else f"results_{split}.json"
-    write_json(folder / name, results)
     _write_csv(folder / f"scores_{split}.csv", scores)
+    write_json(folder / name, results)  # last: says that all is there
 
 
 def chosen_on_test(results):

@@ -48,14 +48,13 @@ class Run:
 
     @property
     def results_file(self):
-        """What ``train.py`` writes when it has tested."""
+        """What ``train.py`` writes last, exports and all before it."""
         return self.folder / "results.json"
 
     @property
     def is_done(self):
-        """Whether it has come to its end, exports included."""
-        exports = self.folder / "export"
-        return self.results_file.is_file() and exports.is_dir()
+        """Whether it has come to its end."""
+        return self.results_file.is_file()
 
     @property
     def log(self):

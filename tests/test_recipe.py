@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import re
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.inference.enhancement import SpectralMaskEnhancement
 from stand_ins import stand_in_for_speechmos
 
-from okd_brain import enhance
+from okd_brain import enhance, recipe
 from okd_brain.config import read_experiment
 from okd_brain.export import load_discriminator
 from okd_brain.measures.optional import is_installed
@@ -170,6 +171,22 @@ def test_a_warm_start_for_others(train, corpus, tmp_path):
     ).read_bytes()
     heads = load_discriminator(both / "export" / "discriminator")
     assert [names for _, names in heads] == [("pesq",), ("csig",)]
+
+
+def test_results_come_last(monkeypatch):
+    """Whoever finds results.json may rely on the exports."""
+    order = []
+    monkeypatch.setattr(
+        recipe, "report_on", lambda *_, split, corpus: order.append(split)
+    )
+    monkeypatch.setattr(
+        recipe, "export_trained", lambda *_, **details: order.append("export")
+    )
+    brain = MagicMock()
+    brain.selection.split = "valid"
+    datasets = dict.fromkeys(("train", "valid", "test"))
+    recipe.train_and_test(brain, datasets, "tiny")
+    assert order == ["valid", "export", "test"]
 
 
 def test_a_metric_of_ones_own(train, corpus, tmp_path):
