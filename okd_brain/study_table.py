@@ -103,15 +103,26 @@ def _markdown(content, metrics):
     if content["chosen_on_test"]:
         listed = ", ".join(content["chosen_on_test"])
         chosen += f", but CHOSEN ON THE TEST SET by {listed}"
+    corpus = content["corpus"]
     parts = [
-        f"Study {content['study']}, corpus {content['corpus']}, test set: mean "
-        "over seeds ± standard deviation. Each generator's epoch was chosen "
+        f"Study {content['study']}, corpus {corpus or 'not known yet'}, test set: "
+        "mean over seeds ± standard deviation. Each generator's epoch was chosen "
         f"{chosen}.",
         "\n".join(f"| {' | '.join(line)} |" for line in lines),
         _verdict(content["differences"]),
     ]
     if content["missing"]:
         parts.insert(1, f"Missing: {'; '.join(content['missing'])}.")
+    scored = {
+        cell["metric"] for cell in cells if cell["generator"] and cell["seeds"]
+    }
+    unscored = [metric for metric in metrics if metric not in scored]
+    if unscored and corpus:
+        parts.insert(
+            1,
+            f"No run has scored {', '.join(unscored)}: the study's metrics must "
+            "be among the report_metrics or the targets of its experiments.",
+        )
     return "\n\n".join(parts) + "\n"
 
 

@@ -96,8 +96,15 @@ def test_what_was_chosen_on_the_test_set_is_marked(finished, split, marked):
     assert said == bool(marked)
 
 
+def test_a_metric_that_no_run_has_scored(finished):
+    """A misspelt one, for instance."""
+    first = "No run has scored csig: the study's metrics must be among the"
+    assert first in finished({("first", 1): (3.0, None)}, [1])[0]
+
+
 def test_nothing_run_yet(finished):
     markdown, rows, content = finished({}, [1])
+    assert "corpus not known yet" in markdown and "scored" not in markdown
     assert len(content["missing"]) == 3 and content["differences"] == []
     assert [row["mean"] for row in rows] == ["", ""]
 
