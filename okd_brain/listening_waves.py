@@ -27,6 +27,7 @@ from okd_brain.segments import (
     finite,
     reader,
     samples_of,
+    wave_of,
 )
 from okd_brain.signals import SAMPLE_RATE
 
@@ -104,11 +105,12 @@ def enhance_speech(
         equal_power=equal_power,
         segment_seconds=segment_seconds,
     )
-    enhanced = np.concatenate(list(blocks))
+    enhanced = wave_of(blocks, speech.shape)
     if equal_power == "utterance":
-        gains = power_ratio(measured.energy, energy_of(enhanced))
-        enhanced *= np.sqrt(gains).astype(np.float32)
-    return torch.from_numpy(enhanced.T.copy()).reshape(speech.shape)
+        energy = energy_of(samples_of(enhanced))
+        gains = torch.from_numpy(np.sqrt(power_ratio(measured.energy, energy)))
+        enhanced *= gains.float().reshape(*speech.shape[:-1], 1)
+    return enhanced
 
 
 @dataclass(frozen=True)

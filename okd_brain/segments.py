@@ -171,6 +171,32 @@ def samples_of(wave):
     return torch.atleast_2d(wave).T.detach().cpu().numpy()
 
 
+def wave_of(blocks, shape):
+    """Join blocks to a wave in memory; undoes ``samples_of``.
+
+    Arguments
+    ---------
+    blocks : iterable of numpy.ndarray
+        [samples, channels] each.
+    shape : torch.Size
+        [samples] or [channels, samples], of all of them.
+
+    Returns
+    -------
+    torch.Tensor
+        Of that shape, on the CPU.
+
+    Example
+    -------
+    >>> wave = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> wave_of([samples_of(wave)], wave.shape).tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
+    return torch.from_numpy(np.concatenate(list(blocks)).T.copy()).reshape(
+        shape
+    )
+
+
 def reader(samples):
     """Return a ``read`` that gives an array piece by piece.
 

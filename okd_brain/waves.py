@@ -5,7 +5,6 @@ What fits in one segment is enhanced in one pass; what is longer differs from on
 pass by less than -30 dB (the tests hold it to that).
 """
 
-import numpy as np
 import torch
 
 from okd_brain.generators import BandGainGenerator
@@ -14,6 +13,7 @@ from okd_brain.segments import (
     enhanced_segments,
     reader,
     samples_of,
+    wave_of,
 )
 from okd_brain.tasks import SpeechEnhancement
 
@@ -60,8 +60,7 @@ def enhance_wave(
         sample_rate,
         segment_seconds=segment_seconds,
     )
-    enhanced = np.concatenate(list(blocks))
-    return torch.from_numpy(enhanced.T.copy()).reshape(wave.shape)
+    return wave_of(blocks, wave.shape)
 
 
 def enhanced_blocks(
