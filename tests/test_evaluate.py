@@ -86,6 +86,7 @@ def checkpoint(save, generators, values, epoch, stage="okd"):
     saver = AtomicCheckpointer(save, {**recoverables, "steps": steps})
     meta = {f"{stage}/{name}": value for name, value in values.items()}
     meta |= {"epoch": epoch, "phase": stage, "steps": {"d": epoch}}
+    meta["chosen_on"] = "test"
     return saver.save_checkpoint(meta=meta, name=f"{stage}{epoch}").path
 
 
@@ -215,7 +216,7 @@ def test_scores_are_those_of_the_test_after_training(made, tmp_path):
                 )
 
 
-def test_a_checkpoint_gives_a_row_per_generator(made, tmp_path):
+def test_a_checkpoint_gives_a_row_per_generator(made, tmp_path, capsys):
     generators = {
         "pesq": generator(1),
         "csig+cbak": generator(2, BLSTMGenerator),
@@ -234,7 +235,10 @@ def test_a_checkpoint_gives_a_row_per_generator(made, tmp_path):
         "phase": "okd",
         "steps": {"d": 3},
         "checkpoint": path.name,
+        "chosen_on": "test",
     }
+    marked = ", ".join([*rows, *named])
+    assert f"CHOSEN ON THE TEST SET: {marked}\n" in capsys.readouterr().out
 
 
 def test_a_copied_checkpoint_needs_no_description(made, tmp_path):
