@@ -75,4 +75,15 @@ def utterance_of(path):
     >>> utterance_of("anna/monday/a_1.flac")
     'anna_monday_a_1'
     """
-    return "_".join(PurePosixPath(path).with_suffix("").parts)
+    return one_word("_".join(PurePosixPath(path).with_suffix("").parts))
+
+
+def one_word(text):
+    """Return text with underscores for blanks, which logs divide by.
+
+    Example
+    -------
+    >>> one_word("heavy rain")
+    'heavy_rain'
+    """
+    return "_".join(text.split())

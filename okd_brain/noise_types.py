@@ -8,6 +8,8 @@ import math
 import re
 from pathlib import PurePosixPath
 
+from okd_brain.audio_folders import one_word
+
 # Microsoft Scalable Noisy Speech Dataset, https://github.com/microsoft/MS-SNSD
 MS_SNSD_FOLDERS = {"train": "noise_train", "test": "noise_test"}
 # Our choice: the paper has five types and three, and does not name them.
@@ -35,13 +37,14 @@ def noise_type(path):
     Returns
     -------
     str
+        With underscores for blanks.
 
     Example
     -------
     >>> noise_type("noise_train/AirConditioner_10.wav")
     'AirConditioner'
     """
-    return re.sub(r"_\d+$", "", PurePosixPath(path).stem)
+    return one_word(re.sub(r"_\d+$", "", PurePosixPath(path).stem))
 
 
 def noise_files(listing):

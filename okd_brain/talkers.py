@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from pathlib import PurePosixPath
 
+from okd_brain.audio_folders import one_word
 from okd_brain.splits import SPLITS, known_speakers
 
 HELD_OUT_SHARE = 1 / 12  # to validate, and to test: Harvard's 60 of 720
@@ -22,7 +23,7 @@ def talker_of(path):
     -------
     str
         The first folder of the path; without one, what the name has before its
-        first ``-`` or ``_``.
+        first ``-`` or ``_``; with underscores for blanks.
 
     Example
     -------
@@ -30,7 +31,8 @@ def talker_of(path):
     ['anna', 'p225', '84']
     """
     first, *rest = PurePosixPath(path).parts
-    return first if rest else re.split("[-_]", PurePosixPath(path).stem)[0]
+    name = first if rest else re.split("[-_]", PurePosixPath(path).stem)[0]
+    return one_word(name)
 
 
 def split_by_talker(files, *, valid_talkers=None, test_talkers=None):

@@ -15,6 +15,7 @@ from tiny_corpus import burst, write_wave
 
 import okd_brain.listening_corpus
 from okd_brain import mini_listening
+from okd_brain.conditions import read_conditions
 from okd_brain.listening_corpus import prepare_listening_corpus
 from okd_brain.manifests import make_dataset
 from okd_brain.mini_corpus import TALKERS
@@ -287,6 +288,27 @@ def test_written_mixtures_are_those_mixed_on_the_fly(folders, caplog):
                 assert torch.equal(pair[name], mixed[name])
     shutil.rmtree(folders / "speech")  # the files stand for themselves
     assert len(datasets(written)["test"][0]["clean_sig"])
+
+
+def test_logs_of_written_mixtures_can_be_read_whatever_the_names(folders):
+    for old, new in (
+        ("speech/a_1", "speech/ann lee/take 1"),
+        ("noise/noise_test/rain_1", "noise/noise_test/heavy rain_1"),
+    ):
+        (folders / f"{new}.wav").parent.mkdir(exist_ok=True)
+        (folders / f"{old}.wav").rename(folders / f"{new}.wav")
+    corpus = prepare(folders, written=True, test_talkers=["ann_lee"])
+    entries = manifests(corpus)["test"]
+    assert len(entries) == 8
+    log = Path(corpus.data_root) / "test" / "log_test.txt"
+    known = read_conditions(log, list(entries))
+    for name, entry in entries.items():
+        assert known[name]["noise"] == entry["noise"]
+        assert known[name]["snr_db"] == entry["snr_db"]
+    assert {entry["noise"] for entry in entries.values()} == {
+        "bus",
+        "heavy_rain",
+    }
 
 
 def test_written_mixtures_are_used_again_and_replaced_if_lost(folders):
