@@ -229,7 +229,7 @@ def test_the_recipe_trains_on_speech_and_noise(folders):
         "noise_folder": folders / "noise",
         "output_folder": output,
         "valid_speakers": "[june]",
-        "mixing": "{test_speakers: [carlo], max_mixtures: {valid: 1, test: 2}}",
+        "mixing": "{test_speakers: [carlo], max_mixtures: {train: 8, valid: 1, test: 2}}",
         "number_of_epochs": 2,
         "number_of_samples": 1,
         "max_train_seconds": 1.0,
