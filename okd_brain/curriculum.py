@@ -135,10 +135,12 @@ class Curriculum:
         lengths = {"warmup": self.warmup_epochs, "okd": self.number_of_epochs}
         return [stage for stage, epochs in lengths.items() if epochs]
 
-    def shorten(self):
-        """Cut the preparation to an epoch per stage, for ``--debug``."""
+    def shorten(self, number_of_epochs):
+        """Cut the last stage to so many epochs, and each before it to one, for
+        ``--debug``."""
         self.warmup_epochs = min(1, self.warmup_epochs)
         self.discriminator_epochs = min(1, self.discriminator_epochs)
+        self.number_of_epochs = min(number_of_epochs, self.number_of_epochs)
 
     def rng(self, what, epoch):
         """Return the random numbers of one choice in one epoch."""

@@ -48,8 +48,8 @@ class EvaluatingBrain(sb.Brain):
         self.selection.check(self.checkpointer)
         self.curriculum = self.hparams.curriculum
         if self.debug:
-            self.curriculum.shorten()
-            self.debug_epochs += self.curriculum.preparation
+            self.curriculum.shorten(self.debug_epochs)
+            self.debug_epochs = self.curriculum.last_epoch
         # The loaders cut each phase; the Brain would leave in the first one.
         self.debug_limit = self.debug_batches if self.debug else None
         self.debug_batches = None

@@ -382,9 +382,11 @@ def test_the_best_checkpoint_of_each_generator_is_tested(
 
 
 def test_debug_passes_through_every_phase(tmp_path, train_set, valid_set):
-    """Two batches a phase, replay included, nothing left behind."""
+    """Two batches a phase, replay included, nothing left behind; the last epoch
+    is validated."""
     brain = make_brain(
         tmp_path,
+        "--valid_interval=10",
         "--number_of_epochs=9",
         "--warmup_epochs=5",
         "--discriminator_epochs=3",
@@ -401,6 +403,8 @@ def test_debug_passes_through_every_phase(tmp_path, train_set, valid_set):
     assert phases[7:] == 2 * okd
     assert not (tmp_path / "save" / "replay").exists()
     assert brain.artifacts_folder != tmp_path
+    brain.test(valid_set, "okd", {"batch_size": 1})
+    assert brain.origins["si_sdr"]["epoch"] == 4
 
 
 def test_an_unscorable_utterance_is_left_out_and_counted(

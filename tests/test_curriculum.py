@@ -60,6 +60,23 @@ def test_a_warm_start_has_no_stage_of_okd(lengths, stages, validated):
     assert not any("generator" in names(curriculum, e) for e in epochs)
 
 
+@pytest.mark.parametrize("epochs, last", [(750, 4), (1, 3), (0, 2)])
+def test_a_debug_run_ends_as_the_whole_one_does(epochs, last):
+    curriculum = Curriculum(
+        number_of_epochs=epochs,
+        seed=1,
+        warmup_epochs=9,
+        discriminator_epochs=9,
+        valid_interval=10,
+    )
+    stage = curriculum.stage_of(curriculum.last_epoch)
+    curriculum.shorten(2)
+    assert curriculum.last_epoch == last
+    assert curriculum.stage_of(last) == stage
+    assert curriculum.is_validated(1)
+    assert curriculum.is_validated(last) == (stage == "okd")
+
+
 def test_epochs_differ_and_repeat():
     curriculum = Curriculum(number_of_epochs=9, seed=1, number_of_samples=4)
     drawn = [tuple(curriculum.draw(LENGTHS, epoch)) for epoch in range(1, 9)]
