@@ -61,8 +61,7 @@ class FrameStream(abc.ABC):
             raise ValueError(
                 f"A stream must be at {SAMPLE_RATE} Hz; got {sample_rate} Hz. "
                 "Resample it before it is cut into chunks (ffmpeg: -ar "
-                f"{SAMPLE_RATE}); waves.enhance_wave takes recordings of any "
-                "rate."
+                f"{SAMPLE_RATE}); okd-enhance takes recordings of any rate."
             )
         if not isinstance(chunk_samples, int) or chunk_samples < 1:
             raise ValueError(
