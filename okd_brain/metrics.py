@@ -11,7 +11,8 @@ How degenerate signals are scored is the same for all of them
 The training labels of PESQ and of the composite scores are those of the
 MetricGAN-OKD authors' code. Under the logistic PESQ label a perfect 4.644 is
 0.961, yet the label of clean speech is 1 for every metric, as in that code.
-NELE-GAN's labels for listening enhancement are in ``NELE_CURVES``.
+That of ESTOI suits speech enhancement; speech in loud noise needs another
+(``with_curve``).
 
 Where a listener is in noise, intelligibility (STOI, ESTOI, SIIB, HASPI) is
 judged by what reaches the ear, noise included, and quality by what the device
@@ -44,7 +45,6 @@ from okd_brain.targets import (
 
 __all__ = [
     "METRICS",
-    "NELE_CURVES",
     "Linear",
     "Logistic",
     "Metric",
@@ -194,18 +194,12 @@ METRICS = {
     )
 }
 
-NELE_CURVES = {
-    "estoi": Logistic(slope=8.0, midpoint=0.25),
-}
-"""Labels for speech in loud noise, where raw scores are low (Li and Yamagishi,
-NELE-GAN, ICASSP 2021, code). Not the default: in speech enhancement a noisy
-ESTOI of 0.7 would already have the label 0.97."""
-
-
 def with_curve(*, metric, curve):
     """The same metric with another training label.
 
-    In YAML, to train listening enhancement with NELE-GAN's label:
+    In YAML, to train listening enhancement with the label of NELE-GAN (Li and
+    Yamagishi, ICASSP 2021, code), under which a noisy ESTOI of 0.7 would already
+    have 0.97:
 
     .. code-block:: yaml
 
@@ -229,7 +223,8 @@ def with_curve(*, metric, curve):
     -------
     >>> METRICS["estoi"].normalise(0.25)
     0.25
-    >>> estoi = with_curve(metric="estoi", curve=NELE_CURVES["estoi"])
+    >>> curve = Logistic(slope=8.0, midpoint=0.25)
+    >>> estoi = with_curve(metric="estoi", curve=curve)
     >>> estoi.normalise(0.25)
     0.5
     """
