@@ -341,6 +341,7 @@ def test_no_data_folder_means_the_mini_corpus(train, tmp_path, monkeypatch):
     train.prepare(
         {
             "data_folder": None,
+            "noise_folder": None,
             "valid_speakers": None,
             "output_folder": str(tmp_path),
             "skip_bad_files": False,

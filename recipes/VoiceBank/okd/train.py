@@ -34,7 +34,8 @@ def prepare(hparams):
 
     data_folder = hparams["data_folder"]
     options = {
-        key: hparams[key] for key in ("valid_speakers", "skip_bad_files")
+        "valid_speakers": hparams["valid_speakers"],
+        "skip_bad_files": hparams["skip_bad_files"],
     }
     if hparams["noise_folder"] is not None:
         mixing = hparams["mixing"]
