@@ -152,8 +152,9 @@ def _verdict(found):
         f"spread if zero is outside of its {100 * CONFIDENCE:.0f} % confidence "
         "interval (differences within each seed, Student's t): with "
         f"{fewest} seeds, if their mean is above {factor:.1f} times their "
-        f"standard deviation. {len(exceeding)} of {len(judged)} are; "
-        f"{by_chance:.0f} would be by chance alone if no method differed."
+        f"standard deviation. {len(exceeding)} of {len(judged)} are (below, "
+        f"with half of that interval); {by_chance:.0f} would be by chance "
+        "alone if no method differed."
     )
     if fewest == 2:
         text += (
