@@ -153,7 +153,7 @@ def test_what_exceeds_the_spread_is_listed_with_the_rule(finished):
     scores |= {("second", s): (2.0 + s / 99, 4.0 + s / 9) for s in (1, 2, 3)}
     markdown, _, content = finished(scores, [1, 2, 3])
     assert "with 3 seeds, if their mean is above 2.5 times" in markdown
-    assert "1 of 2 are; 0 would be by chance" in markdown
+    assert "1 of 2 are (below, with half of that interval); 0 wo" in markdown
     assert "* pesq: first (pesq) − second (pesq) = +1.000 ± 0.000" in markdown
     assert "too few" not in markdown
     assert [one["exceeds"] for one in content["differences"]] == [True, False]
