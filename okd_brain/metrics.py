@@ -194,6 +194,7 @@ METRICS = {
     )
 }
 
+
 def with_curve(*, metric, curve):
     """The same metric with another training label.
 
