@@ -4,7 +4,7 @@ from speechbrain.utils.checkpoints import torch_recovery
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.breakdown import break_down
+from okd_brain.breakdown import break_down, tables
 from okd_brain.conditions import conditions_of
 from okd_brain.export import export_discriminator, export_generator
 from okd_brain.manifests import write_json
@@ -76,7 +76,8 @@ def report_on(brain, dataset, *, corpus, split):
             },
             **{f"{split}_stats": means},
         )
-    logger.info("Results\n\n%s\n", table(results))
+    text = f"{table(results)}\n\n{tables(breakdown)}"
+    logger.info("Results\n\n%s\n", text.rstrip())
     return results
 
 

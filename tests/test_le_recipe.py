@@ -106,6 +106,8 @@ def test_tables_by_noise_and_ratio(train, corpus, tmp_path):
     }
     assert list(estoi) == ["-5", "5"]
     assert estoi["5"] > estoi["-5"]
+    log = (tmp_path / "log.txt").read_text()
+    assert "| snr_db | utterances | system |" in log
     with open(tmp_path / "scores_test.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     unprocessed = [row for row in rows if row["system"] == "unprocessed"]
