@@ -1,5 +1,6 @@
 """An estimate of how loud the noise around a listener is, over time."""
 
+import contextlib
 import csv
 import math
 from dataclasses import dataclass
@@ -114,12 +115,11 @@ def read_noise_levels(path):
 
 def _numbers(cells, where):
     """Return the two numbers of a line."""
-    try:
+    # Of text, or of another number of cells.
+    with contextlib.suppress(ValueError):
         seconds, dbfs = (float(cell) for cell in cells)
         if math.isfinite(seconds) and math.isfinite(dbfs):
             return seconds, dbfs
-    except ValueError:  # of text, or of another number of cells
-        pass
     raise ValueError(
         f"{where}: '{','.join(cells)}' is not a time in seconds and a level in "
         "dBFS, as in 0.5,-30"
