@@ -31,7 +31,7 @@ SEED = 0
 
 
 class MiniListening(NamedTuple):
-    """Arguments of `okd_brain.listening_corpus.prepare_listening_corpus`.
+    """Arguments of `okd_brain.mixture_corpus.prepare_mixture_corpus`.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """Speech enhancement on one's own recordings: clean speech, and noise."""
 
-from okd_brain.listening_corpus import prepare_listening_corpus
 from okd_brain.mixing_plan import MixingPlan
+from okd_brain.mixture_corpus import prepare_mixture_corpus
 from okd_brain.mixtures import LEVEL_DBFS
 from okd_brain.speech_sets import find_talkers
 
@@ -79,13 +79,13 @@ def mix_recordings(
 
     Returns
     -------
-    okd_brain.listening_corpus.ListeningCorpus
+    okd_brain.mixture_corpus.MixtureCorpus
 
     Raises
     ------
     ValueError
         If there is no folder of speech, or ``max_mixtures`` is no dict, and as
-        `okd_brain.listening_corpus.prepare_listening_corpus`.
+        `okd_brain.mixture_corpus.prepare_mixture_corpus`.
     """
     if data_folder is None:
         raise ValueError(
@@ -97,7 +97,7 @@ def mix_recordings(
             f"max_mixtures is {max_mixtures!r}, must be a number for each split, "
             f"such as {MAX_MIXTURES}"
         )
-    return prepare_listening_corpus(
+    return prepare_mixture_corpus(
         data_folder,
         noise_folder,
         save_folder,

@@ -33,9 +33,9 @@ and nothing is written into either folder.
 from dataclasses import replace
 from pathlib import Path
 
-from okd_brain.listening_corpus import prepare_listening_corpus
 from okd_brain.mini_listening import build_mini_noises
 from okd_brain.mixing_plan import MixingPlan
+from okd_brain.mixture_corpus import prepare_mixture_corpus
 
 
 def prepare_harvard(
@@ -107,14 +107,14 @@ def prepare_harvard(
 
     Returns
     -------
-    okd_brain.listening_corpus.ListeningCorpus
+    okd_brain.mixture_corpus.MixtureCorpus
         For `okd_brain.mixtures.make_mixture_dataset`.
 
     Raises
     ------
     ValueError
         If only one of the folders is named, and as
-        `okd_brain.listening_corpus.prepare_listening_corpus`.
+        `okd_brain.mixture_corpus.prepare_mixture_corpus`.
     """
     if (data_folder is None) != (noise_folder is None):
         raise ValueError(
@@ -126,7 +126,7 @@ def prepare_harvard(
         data_folder, noise_folder, valid_talkers, test_talkers = (
             build_mini_noises(Path(save_folder) / "mini_noises")
         )
-    corpus = prepare_listening_corpus(
+    corpus = prepare_mixture_corpus(
         data_folder,
         noise_folder,
         save_folder,

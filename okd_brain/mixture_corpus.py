@@ -1,6 +1,6 @@
 """Clean speech and noise to manifests of mixtures.
 
-`prepare_listening_corpus` looks at every file once and writes three manifests
+`prepare_mixture_corpus` looks at every file once and writes three manifests
 (train, valid, test; their form: `okd_brain.mixtures`) into the output folder,
 and nothing into the folders of speech and noise.
 """
@@ -35,8 +35,8 @@ WRITTEN = "mixtures"
 
 
 @dataclass(frozen=True)
-class ListeningCorpus:
-    """What `prepare_listening_corpus` found and made.
+class MixtureCorpus:
+    """What `prepare_mixture_corpus` found and made.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class ListeningCorpus:
         }
 
 
-def prepare_listening_corpus(
+def prepare_mixture_corpus(
     data_folder,
     noise_folder,
     output_folder,
@@ -127,7 +127,7 @@ def prepare_listening_corpus(
 
     Returns
     -------
-    ListeningCorpus
+    MixtureCorpus
 
     Raises
     ------
@@ -238,7 +238,7 @@ def prepare_listening_corpus(
         record_path,
     )
     roots = roots_of(record)
-    return ListeningCorpus(
+    return MixtureCorpus(
         corpus=corpus,
         data_root=str(roots["data_root"]),
         noise_root=str(roots["noise_root"]),

@@ -13,13 +13,13 @@ import soundfile
 import torch
 from tiny_corpus import burst, write_wave
 
-import okd_brain.listening_corpus
+import okd_brain.mixture_corpus
 from okd_brain import mini_listening
 from okd_brain.conditions import read_conditions
-from okd_brain.listening_corpus import prepare_listening_corpus
 from okd_brain.manifests import make_dataset
 from okd_brain.mini_corpus import TALKERS
 from okd_brain.mixing_plan import MixingPlan
+from okd_brain.mixture_corpus import prepare_mixture_corpus
 from okd_brain.mixtures import make_mixture_dataset
 
 SPLITS = ("train", "valid", "test")
@@ -44,7 +44,7 @@ def folders(tmp_path):
 
 
 def prepare(folders, output="output", plan=None, **options):
-    return prepare_listening_corpus(
+    return prepare_mixture_corpus(
         folders / "speech",
         folders / "noise",
         folders / output,
@@ -211,7 +211,7 @@ def test_same_files_and_options_are_not_read_again(folders, monkeypatch):
         raise AssertionError("read again")
 
     monkeypatch.setattr(
-        okd_brain.listening_corpus, "examine_and_plan", examine_and_plan
+        okd_brain.mixture_corpus, "examine_and_plan", examine_and_plan
     )
     assert prepare(folders) == first
     (folders / "output").rename(folders / "moved")
@@ -400,7 +400,7 @@ def test_noise_among_the_speech(folders, speech, noise, files):
         ValueError,
         match=f"have {files} files in common, .*name a folder of speech alone",
     ):
-        prepare_listening_corpus(
+        prepare_mixture_corpus(
             folders / speech, folders / noise, folders.parent / "output"
         )
 
@@ -409,7 +409,7 @@ def test_speech_beside_the_noise_of_ms_snsd(folders):
     expected = manifests(prepare(folders))
     clean = folders / "noise" / "clean_train"
     (folders / "speech").rename(clean)
-    corpus = prepare_listening_corpus(
+    corpus = prepare_mixture_corpus(
         clean, folders / "noise", folders / "other", progressbar=False
     )
     assert manifests(corpus) == expected
