@@ -38,7 +38,7 @@ def report_on(brain, dataset, *, corpus, split):
     Returns
     -------
     dict
-        See ``report.make_results``; on the main process only.
+        See ``report.make_results``; the same on every process.
     """
     scores, origins = {}, {}
     newest = brain.checkpointer.find_checkpoint()
@@ -54,17 +54,17 @@ def report_on(brain, dataset, *, corpus, split):
                 origins[name + suffix] = stage_origins[name]
             else:  # no generator: the same in every stage
                 scores.setdefault(name, by_utterance)
-    if not if_main_process():
-        return None
     results = make_results(
         corpus=corpus, split=split, scores=scores, origins=origins
     )
     utterances = list(scores[brain.task.unprocessed])
     breakdown = break_down(scores, conditions_of(dataset.data, utterances))
-    if breakdown:
-        path = brain.artifacts_folder / f"breakdown_{split}.json"
-        write_json(path, breakdown)
-    write_results(brain.artifacts_folder, results, scores)
+    if if_main_process():
+        if breakdown:
+            path = brain.artifacts_folder / f"breakdown_{split}.json"
+            write_json(path, breakdown)
+        write_results(brain.artifacts_folder, results, scores)
+    # All processes: SpeechBrain's logger broadcasts from the main one.
     for system, means in results["systems"].items():
         origin = origins.get(system, {})
         brain.hparams.train_logger.log_stats(

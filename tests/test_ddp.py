@@ -1,19 +1,19 @@
 """Two processes train one model, on CPU, as torchrun starts them."""
 
+import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-TESTS = Path(__file__).resolve().parent
+from experiments import LE_BASE, LE_RECIPE, TESTS, write_speech_and_noise
 
 
-def test_two_processes_agree_and_go_on(tmp_path):
-    done = subprocess.run(
+def torchrun(script, *arguments):
+    """Run a script in two processes and return how that ended."""
+    return subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc_per_node=2", str(TESTS / "ddp_worker.py")),
-            str(tmp_path),
+            *("--nproc_per_node=2", str(script), *map(str, arguments)),
         ],
         env={
             **os.environ,
@@ -24,5 +24,37 @@ def test_two_processes_agree_and_go_on(tmp_path):
         text=True,
         timeout=300,
     )
+
+
+def test_two_processes_agree_and_go_on(tmp_path):
+    done = torchrun(TESTS / "ddp_worker.py", tmp_path)
     assert done.returncode == 0, done.stderr[-4000:]
     assert "the processes agree" in done.stdout
+
+
+def test_the_recipe_runs_to_its_end(tmp_path):
+    """Training, reports, export: no process waits for one that has gone on."""
+    corpus = write_speech_and_noise(tmp_path)
+    done = torchrun(
+        LE_RECIPE / "train.py",
+        LE_BASE,
+        f"--data_folder={corpus / 'speech'}",
+        f"--noise_folder={corpus / 'noise'}",
+        "--valid_talkers=[c]",
+        "--test_talkers=[d]",
+        "--train_noises=[hiss]",
+        "--test_noises=[wind]",
+        "--targets=[[estoi],[si_sdr]]",
+        "--report_metrics=[si_sdr]",
+        "--number_of_epochs=1",
+        "--number_of_samples=2",
+        "--n_jobs=1",
+        f"--output_folder={tmp_path / 'output'}",
+        "--distributed_backend=gloo",
+        "--device=cpu",
+        "--noprogressbar",
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    results = json.loads((tmp_path / "output" / "results.json").read_text())
+    assert list(results["systems"])[-2:] == ["estoi", "si_sdr"]
+    assert (tmp_path / "output" / "export" / "estoi").is_dir()

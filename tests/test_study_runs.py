@@ -1,7 +1,6 @@
 """Running a study: order, places, failures, and that nothing is left behind."""
 
 import contextlib
-import os
 import sys
 import time
 import types
@@ -231,7 +230,12 @@ def test_on_a_cluster_what_can_start_is_one_array(plan, tmp_path):
 def test_what_stops_the_study_empties_the_cluster(plan, tmp_path, monkeypatch):
     cluster = Cluster()
     monkeypatch.setattr(ClusterJob, "done", lambda self: False)
-    clock = types.SimpleNamespace(sleep=lambda seconds: os.kill(os.getpid(), 2))
+
+    # Ctrl-C. Not a signal: where tests run in the background, it is ignored.
+    def interrupted(seconds):
+        raise KeyboardInterrupt
+
+    clock = types.SimpleNamespace(sleep=interrupted)
     monkeypatch.setattr(study_runs, "time", clock)
     with pytest.raises(KeyboardInterrupt):
         run_all(plan(), SlurmLauncher(cluster), tmp_path / "train.py")
