@@ -69,8 +69,7 @@ class ListeningEnhancement:
         What keeps its power: the "utterance" as a whole, or each "frame" of
         32 ms by itself, which a device can do in real time (Li and Yamagishi
         2021, eq. 10).  The latter holds for frames, from 47 Hz on; where they
-        overlap, 0.01 to 0.07 dB of power were lost
-        with trained generators.
+        overlap, 0.01 to 0.07 dB of power were lost with trained generators.
 
     Raises
     ------
