@@ -34,6 +34,7 @@ from okd_brain.analyses.flatness import measure_flatness
 from okd_brain.analyses.tables import read_scores, write_rows
 from okd_brain.analyses.training_curves import score_checkpoints
 from okd_brain.plots import draw_lines, draw_matrices, melt
+from okd_brain.recipe import end_distributed_run
 
 
 def correlation(arguments, argv):
@@ -97,6 +98,7 @@ def main(argv):
     if rest and arguments.run in (correlation, distance):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.run(arguments, rest)
+    end_distributed_run()
 
 
 def _write(folder, name, rows):
