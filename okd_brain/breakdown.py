@@ -65,13 +65,15 @@ def break_down(scores, conditions):
     }
 
 
-def tables(breakdown):
+def tables(breakdown, title=""):
     """Return a breakdown as Markdown tables, one per condition.
 
     Arguments
     ---------
     breakdown : dict
         From ``break_down``.
+    title : str
+        Stands above each of them, if it is not empty.
 
     Returns
     -------
@@ -98,6 +100,8 @@ def tables(breakdown):
                 rows.append([label, str(group["utterances"]), system, *cells])
         head = [condition, "utterances", "system", *values]
         rows = [head, ["---"] * len(head), *rows]
+        if title:
+            blocks.append(title)
         blocks.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
     return "\n\n".join(blocks)
 

@@ -20,7 +20,6 @@ from okd_brain.breakdown import break_down, tables
 from okd_brain.compared_tasks import ENHANCEMENT
 from okd_brain.comparison import compare, corpus_name
 from okd_brain.conditions import find_conditions, read_conditions
-from okd_brain.manifests import write_json
 from okd_brain.metrics import METRICS, resolve_metrics
 from okd_brain.paired_folders import check_headers
 from okd_brain.scoring import Scorer
@@ -105,10 +104,12 @@ def main(argv=None, compared=ENHANCEMENT):
     breakdown = break_down(scores, conditions) if conditions else {}
     if arguments.output is not None:
         report.write_results(arguments.output, results, scores)
-        write_json(arguments.output / "breakdown.json", breakdown)
+        path = arguments.output / "breakdown.json"
+        report.write_breakdown(path, breakdown, results)
     sys.stdout.write(f"{report.table(results)}\n")
     if breakdown:
-        sys.stdout.write(f"\n{tables(breakdown)}\n")
+        by_condition = tables(breakdown, report.optimism(results))
+        sys.stdout.write(f"\n{by_condition}\n")
     return 1 if any(failures.values()) else 0
 
 

@@ -7,9 +7,14 @@ from speechbrain.utils.logger import get_logger
 from okd_brain.breakdown import break_down, tables
 from okd_brain.conditions import conditions_of
 from okd_brain.export import export_discriminator, export_generator
-from okd_brain.manifests import write_json
 from okd_brain.networks import bare
-from okd_brain.report import make_results, table, write_results
+from okd_brain.report import (
+    make_results,
+    optimism,
+    table,
+    write_breakdown,
+    write_results,
+)
 
 logger = get_logger(__name__)
 
@@ -62,7 +67,7 @@ def report_on(brain, dataset, *, corpus, split):
     if if_main_process():
         if breakdown:
             path = brain.artifacts_folder / f"breakdown_{split}.json"
-            write_json(path, breakdown)
+            write_breakdown(path, breakdown, results)
         write_results(brain.artifacts_folder, results, scores)
     # All processes: SpeechBrain's logger broadcasts from the main one.
     for system, means in results["systems"].items():
@@ -76,7 +81,7 @@ def report_on(brain, dataset, *, corpus, split):
             },
             **{f"{split}_stats": means},
         )
-    text = f"{table(results)}\n\n{tables(breakdown)}"
+    text = f"{table(results)}\n\n{tables(breakdown, optimism(results))}"
     logger.info("Results\n\n%s\n", text.rstrip())
     return results
 

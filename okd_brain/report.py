@@ -59,7 +59,7 @@ def write_results(folder, results, scores):
     folder : str or Path
         Receives ``results.json`` (for the test split; ``results_valid.json``
         for validation), and ``scores_<split>.csv``, a row per system and
-        utterance.
+        utterance, with the split that chose the system's epoch, where known.
     results : dict
         From ``make_results``.
     scores : dict
@@ -69,8 +69,26 @@ def write_results(folder, results, scores):
     folder.mkdir(parents=True, exist_ok=True)
     split = results["split"]
     name = "results.json" if split == "test" else f"results_{split}.json"
-    _write_csv(folder / f"scores_{split}.csv", scores)
+    _write_csv(folder / f"scores_{split}.csv", scores, results["checkpoints"])
     write_json(folder / name, results)  # last: says that all is there
+
+
+def write_breakdown(path, breakdown, results):
+    """Write means by condition.
+
+    Arguments
+    ---------
+    path : str or Path
+        The JSON file. Beside the conditions it has "chosen_on_test", the
+        systems of ``chosen_on_test``, if there are any.
+    breakdown : dict
+        From ``breakdown.break_down``.
+    results : dict
+        From ``make_results``, of the same scores.
+    """
+    systems = chosen_on_test(results)
+    warning = {"chosen_on_test": systems} if systems else {}
+    write_json(path, {**warning, **breakdown})
 
 
 def chosen_on_test(results):
@@ -90,6 +108,23 @@ def chosen_on_test(results):
         for system, origin in results["checkpoints"].items()
         if origin.get("chosen_on") == "test"
     ]
+
+
+def optimism(results):
+    """Return what must stand beside figures that the test set has chosen.
+
+    Arguments
+    ---------
+    results : dict
+        From ``make_results``.
+
+    Returns
+    -------
+    str
+        Empty if there are none.
+    """
+    systems = chosen_on_test(results)
+    return f"CHOSEN ON THE TEST SET: {', '.join(systems)}" if systems else ""
 
 
 def table(results):
@@ -132,9 +167,9 @@ def table(results):
         f"{results['corpus']}, {results['split']}, "
         f"{results['utterances']} utterances"
     )
-    optimistic = chosen_on_test(results)
-    if optimistic:
-        title += f"; CHOSEN ON THE TEST SET: {', '.join(optimistic)}"
+    warning = optimism(results)
+    if warning:
+        title += f"; {warning}"
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([title, "", *lines])
 
@@ -148,14 +183,15 @@ def _count_missing(rows):
     return missing
 
 
-def _write_csv(path, scores):
+def _write_csv(path, scores, origins):
     metrics = list(next(iter(next(iter(scores.values())).values())))
     aside = path.with_name(path.name + ".part")
     with open(aside, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["system", "utterance", *metrics])
+        writer.writerow(["system", "utterance", "chosen_on", *metrics])
         for system, rows in scores.items():
+            chosen_on = origins.get(system, {}).get("chosen_on", "")
             for utterance, values in rows.items():
                 cells = [values[metric] for metric in metrics]
-                writer.writerow([system, utterance, *cells])
+                writer.writerow([system, utterance, chosen_on, *cells])
     os.replace(aside, path)

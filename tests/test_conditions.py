@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from okd_brain.breakdown import break_down
+from okd_brain.breakdown import break_down, tables
 from okd_brain.conditions import find_conditions, read_conditions
 
 
@@ -118,3 +118,10 @@ def test_noises_and_ratios_cross():
     for name in names:  # one noise: no crossing
         conditions[name]["noise"] = "bus"
     assert list(break_down(scores_of(names), conditions)) == ["snr_db"]
+
+
+def test_a_title_stands_above_every_table():
+    group = {"utterances": 2, "systems": {"pesq": {"pesq": 2.5}}}
+    breakdown = {"noise": {"bus": group}, "snr_db": {"5": group}}
+    assert tables(breakdown, "CHOSEN").count("CHOSEN\n\n| ") == 2
+    assert "CHOSEN" not in tables(breakdown)

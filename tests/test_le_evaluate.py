@@ -82,7 +82,9 @@ def rows(folder):
     with (folder / "scores_test.csv").open(newline="") as file:
         return {
             (row.pop("system"), row.pop("utterance")): {
-                metric: float(value) for metric, value in row.items()
+                metric: float(value)
+                for metric, value in row.items()
+                if metric != "chosen_on"
             }
             for row in csv.DictReader(file)
         }

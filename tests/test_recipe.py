@@ -229,6 +229,14 @@ def test_what_was_chosen_on_the_test_set_says_so(train, corpus, tmp_path):
     for name in ("results.json", "results_valid.json"):
         results = json.loads((tmp_path / name).read_text())
         assert results["checkpoints"]["pesq"]["chosen_on"] == "test"
+    for split in ("test", "valid"):
+        with open(tmp_path / f"scores_{split}.csv", newline="") as file:
+            marks = {
+                (r["system"], r["chosen_on"]) for r in csv.DictReader(file)
+            }
+        assert marks == {("noisy", ""), ("pesq", "test")}
+    for path in tmp_path.glob("breakdown_*.json"):
+        assert json.loads(path.read_text())["chosen_on_test"] == ["pesq"]
     assert "CHOSEN ON THE TEST SET: pesq" in (tmp_path / "log.txt").read_text()
     export = tmp_path / "export" / "pesq"
     details = json.loads((export / "model.json").read_text())["details"]
@@ -381,3 +389,12 @@ def test_a_listed_debug_run_leaves_what_is_listed(train, tmp_path):
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["utterances"] == 2  # two batches, as debug_batches says
     assert results["checkpoints"]["pesq"]["phase"] == "okd"
+
+
+def test_a_distributed_run_takes_leave(tmp_path):
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1
+    )
+    recipe.end_distributed_run()
+    assert not torch.distributed.is_initialized()
+    recipe.end_distributed_run()  # nothing to leave

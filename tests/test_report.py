@@ -4,7 +4,12 @@ import csv
 import json
 import math
 
-from okd_brain.report import make_results, table, write_results
+from okd_brain.report import (
+    make_results,
+    table,
+    write_breakdown,
+    write_results,
+)
 from okd_brain.scoreboard import means
 
 SCORES = {
@@ -58,6 +63,7 @@ def test_every_utterance_is_in_the_csv(tmp_path):
     assert len(rows) == 4
     assert rows[2] == {
         "system": "csig+cbak",
+        "chosen_on": "",
         "utterance": "u1",
         "pesq": "3.0",
         "stoi": "0.5",
@@ -89,3 +95,14 @@ def test_table_says_what_was_chosen_on_the_test_set():
 
 def test_means_of_nothing_are_not_a_number():
     assert math.isnan(means({"a": {"pesq": math.nan}})["pesq"])
+
+
+def test_a_breakdown_says_what_the_test_set_has_chosen(tmp_path):
+    path = tmp_path / "breakdown_test.json"
+    for chosen_on, expected in (
+        ("valid", {"noise": {}}),
+        ("test", {"chosen_on_test": ["pesq"], "noise": {}}),
+    ):
+        results = {"checkpoints": {"pesq": {"chosen_on": chosen_on}}}
+        write_breakdown(path, {"noise": {}}, results)
+        assert json.loads(path.read_text()) == expected

@@ -35,8 +35,9 @@ def measure_flatness(brain, datasets, sizes, draws):
     Returns
     -------
     list of dict
-        ``split``, ``system``, ``size``, ``draw`` (from 1; 0 undisturbed), and
-        the mean of every metric.
+        ``split``, ``system``, ``chosen_on`` (the split that chose its epoch),
+        ``size``, ``draw`` (from 1; 0 undisturbed), and the mean of every
+        metric.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def measure_flatness(brain, datasets, sizes, draws):
     if draws < 1:
         raise ValueError(f"draws is {draws}, but it must be at least 1.")
     generators = {t.name: brain.generator(t) for t in brain.targets}
-    brain.selection.load_best(brain.checkpointer, "okd", generators)
+    origins = brain.selection.load_best(brain.checkpointer, "okd", generators)
     cases = [(0.0, 0)]
     cases += [(size, draw + 1) for size in sizes for draw in range(draws)]
     rows = []
@@ -71,6 +72,7 @@ def measure_flatness(brain, datasets, sizes, draws):
                     row = {
                         "split": split,
                         "system": system,
+                        "chosen_on": origins[system]["chosen_on"],
                         "size": size,
                         "draw": draw,
                     }

@@ -2,7 +2,7 @@
 
 import csv
 
-DESCRIBED = ("system", "utterance")
+DESCRIBED = ("system", "utterance", "chosen_on")
 
 
 def read_scores(path):
@@ -12,8 +12,8 @@ def read_scores(path):
     ---------
     path : Path
         A CSV file of ``train.py`` or ``evaluate.py``, with the columns
-        ``system``, ``utterance`` and metrics; or of ``okd-score``, without
-        ``system``, which is then called as the file.
+        ``system``, ``utterance``, ``chosen_on`` and metrics; or of ``okd-score``,
+        without ``system``, which is then called as the file.
 
     Returns
     -------
