@@ -191,7 +191,7 @@ def test_the_future_of_neither_changes_the_past(generator):
     for futures in ((silence, loud), (loud, silence), (loud, loud)):
         waves = map(torch.cat, zip((played, noise), futures, strict=True))
         results.append(offline(generator, *waves))
-        assert (results[-1][: len(past)] - past).abs().max() < 1e-6
+        assert (results[-1][: len(past)] - past).abs().max() < TOLERANCE
     # ... and what comes directly after it depends on both.
     first, second, third = (wave[8000:9000] for wave in results)
     assert (third - first).abs().max() > 1e-3
