@@ -18,8 +18,9 @@ from pathlib import Path
 import ruamel.yaml
 import speechbrain as sb
 from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.distributed import ddp_init_group
 from speechbrain.utils.run_opts import RunOptions
+
+from okd_brain.process_group import begin_distributed_run
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Experiment:
         file : Path
             The text as a file, for functions that take a path.
         """
-        ddp_init_group(self.run_opts)
+        begin_distributed_run(self.run_opts)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "hyperparams.yaml"
             path.write_text(self.yaml, encoding="utf-8")

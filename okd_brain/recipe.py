@@ -1,6 +1,5 @@
 """What the ``train.py`` of every recipe does once its corpus is prepared."""
 
-import torch
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
@@ -81,15 +80,3 @@ def train_and_test(brain, datasets, corpus_name):
     if if_main_process():
         export_trained(brain, corpus=corpus_name, results=valid)
     report("test")
-    end_distributed_run()
-
-
-def end_distributed_run():
-    """Take leave of the other processes, where there are any.
-
-    SpeechBrain does not, and a process that ends with its group in place aborts
-    at times: threads of the group then outlive the interpreter.  Not for a
-    process that fails, which would wait for the others here.
-    """
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()

@@ -9,11 +9,15 @@ from experiments import LE_BASE, LE_RECIPE, TESTS, write_speech_and_noise
 
 
 def torchrun(script, *arguments):
-    """Run a script in two processes and return how that ended."""
+    """Run a script in two processes and return how that ended.
+
+    It fails if a thread of the group is left, which may abort its process.
+    """
     return subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc_per_node=2", str(script), *map(str, arguments)),
+            *("--nproc_per_node=2", str(TESTS / "ddp_script.py")),
+            *(str(script), *map(str, arguments)),
         ],
         env={
             **os.environ,

@@ -389,12 +389,3 @@ def test_a_listed_debug_run_leaves_what_is_listed(train, tmp_path):
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["utterances"] == 2  # two batches, as debug_batches says
     assert results["checkpoints"]["pesq"]["phase"] == "okd"
-
-
-def test_a_distributed_run_takes_leave(tmp_path):
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1
-    )
-    recipe.end_distributed_run()
-    assert not torch.distributed.is_initialized()
-    recipe.end_distributed_run()  # nothing to leave

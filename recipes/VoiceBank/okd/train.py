@@ -22,6 +22,7 @@ from okd_brain.config import read_experiment
 from okd_brain.mini_corpus import build_mini_corpus
 from okd_brain.own_corpus import mix_recordings
 from okd_brain.preparation import check_options
+from okd_brain.process_group import end_distributed_run
 from okd_brain.recipe import make_brain, train_and_test
 
 logger = get_logger(__name__)
@@ -84,6 +85,7 @@ def build(argv):
 def main(argv):
     """Train, test and export."""
     train_and_test(*build(argv))
+    end_distributed_run()
 
 
 if __name__ == "__main__":
