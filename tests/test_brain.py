@@ -458,6 +458,10 @@ def test_data_parallel_is_refused(tmp_path):
         refuse_unsupported_options(brain)
 
 
+@pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+    reason="takes minutes on a processor without AVX-512",
+)
 def test_bf16_trains(tmp_path, train_set, valid_set):
     brain = make_brain(tmp_path, run_opts={"precision": "bf16"})
     fit(brain, train_set, valid_set)
