@@ -75,6 +75,35 @@ def check_options(name, options, function, taken=()):
             raise ValueError(f"{name} has no option {key!r}{offer(key, known)}")
 
 
+def refuse_unused(name, options, function, wanted):
+    """Refuse options that were set for a function that is not called.
+
+    Arguments
+    ---------
+    name : str
+        The key of the experiment that holds them.
+    options : dict
+        Keyword arguments that `check_options` has passed.
+    function : callable
+        Would get them.
+    wanted : str
+        What is not given, without which the function is not called.
+
+    Raises
+    ------
+    ValueError
+        If one differs from the function's default.
+    """
+    parameters = inspect.signature(function).parameters
+    for key, value in options.items():
+        default = parameters[key].default
+        if value != (list(default) if isinstance(default, tuple) else default):
+            raise ValueError(
+                f"{name} has {key}: {value!r}, but there is no {wanted}, "
+                "without which it does nothing."
+            )
+
+
 def refuse_output_in(data_folder, output_folder, audio_folders):
     """Keep the promise that nothing is written into a corpus.
 

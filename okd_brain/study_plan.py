@@ -13,8 +13,12 @@ from okd_brain.study_file import PLACEHOLDER, RESERVED, Entry
 
 RECORD = "study_options.json"
 LOG = "study_log.txt"
-IRRELEVANT = ("output_folder", "score_cache", "n_jobs", "num_workers")
-"""Options that decide where and how fast, not what comes out."""
+IRRELEVANT = (
+    *("output_folder", "score_cache", "n_jobs", "num_workers"),
+    *("ckpt_interval_minutes", "ckpt_interval_steps"),
+    *("noprogressbar", "use_tensorboard", "tensorboard_train_logger"),
+)
+"""Options that decide where, how fast and how visibly, not what comes out."""
 
 
 @dataclass(frozen=True, eq=False)

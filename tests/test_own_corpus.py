@@ -203,17 +203,32 @@ def test_one_number_of_mixtures_for_all_is_refused(folders):
     ],
 )
 def test_misspelt_options_of_mixing(folders, mixing, reason):
+    with pytest.raises(ValueError, match=reason):
+        prepare(folders, mixing, folders / "noise")
+
+
+def prepare(folders, mixing, noise_folder):
+    """Prepare as the recipe does."""
     hparams = {
         "data_folder": folders / "speech",
-        "noise_folder": folders / "noise",
+        "noise_folder": noise_folder,
         "output_folder": folders / "output",
         "valid_speakers": None,
         "skip_bad_files": False,
         "mixing": mixing,
     }
     with train_script(RECIPE) as train:
-        with pytest.raises(ValueError, match=reason):
-            train.prepare(hparams)
+        return train.prepare(hparams)
+
+
+def test_options_of_mixing_need_noise(folders):
+    reason = "mixing has train_snrs_db: .-5., but there is no noise_folder"
+    with pytest.raises(ValueError, match=reason):
+        prepare(folders, {"train_snrs_db": [-5]}, None)
+    # Those of the base experiment mean nothing then: it is another corpus.
+    base = {"train_snrs_db": [0, 5, 10, 15], "write_mixtures": False}
+    with pytest.raises(ValueError, match="clean_trainset"):
+        prepare(folders, base, None)
 
 
 def test_noise_needs_speech(folders):

@@ -119,6 +119,15 @@ def test_other_options_are_an_error(plan, option, there):
     assert noted.get(key, "null") == there
 
 
+@pytest.mark.parametrize(
+    "option", ["--ckpt_interval_minutes=5", "--noprogressbar"]
+)
+def test_options_that_results_do_not_depend_on_may_change(plan, option):
+    run = plan()[1]
+    start(run)
+    record_options(plan(option)[1], None)
+
+
 def test_an_edited_experiment_is_an_error(plan, tmp_path):
     start(plan()[2])
     second = tmp_path / "hparams" / "second.yaml"

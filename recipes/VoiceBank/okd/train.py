@@ -21,7 +21,7 @@ from speechbrain.utils.logger import get_logger
 from okd_brain.config import read_experiment
 from okd_brain.mini_corpus import build_mini_corpus
 from okd_brain.own_corpus import mix_recordings
-from okd_brain.preparation import check_options
+from okd_brain.preparation import check_options, refuse_unused
 from okd_brain.process_group import end_distributed_run
 from okd_brain.recipe import make_brain, train_and_test
 
@@ -38,9 +38,9 @@ def prepare(hparams):
         "valid_speakers": hparams["valid_speakers"],
         "skip_bad_files": hparams["skip_bad_files"],
     }
+    mixing = hparams["mixing"]
+    check_options("mixing", mixing, mix_recordings, taken=options)
     if hparams["noise_folder"] is not None:
-        mixing = hparams["mixing"]
-        check_options("mixing", mixing, mix_recordings, taken=options)
         return mix_recordings(
             data_folder,
             hparams["noise_folder"],
@@ -48,6 +48,7 @@ def prepare(hparams):
             **options,
             **mixing,
         )
+    refuse_unused("mixing", mixing, mix_recordings, "noise_folder")
     if data_folder is None:
         logger.info(
             "No data_folder: training on the bundled mini corpus with a short "
