@@ -44,9 +44,19 @@ def report_on(brain, dataset, *, corpus, split):
     -------
     dict
         See ``report.make_results``; the same on every process.
+
+    Raises
+    ------
+    ValueError
+        When there are no trained weights to load.
     """
     scores, origins = {}, {}
     newest = brain.checkpointer.find_checkpoint()
+    if newest is None:
+        raise ValueError(
+            f"{brain.checkpointer.checkpoints_dir} holds no checkpoint: train "
+            "before testing, or name the output_folder of a trained run."
+        )
     stages = brain.curriculum.generator_stages or [newest]
     for stage in stages:
         stage_scores, stage_origins = brain.test(

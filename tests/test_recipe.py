@@ -326,9 +326,17 @@ def test_test_only_gives_the_same_figures(train, corpus, trained):
     assert (trained / "results.json").read_text() == before
 
 
-def test_test_only_without_a_checkpoint_is_an_error(train, corpus, tmp_path):
-    with pytest.raises(ValueError, match="no validated checkpoint"):
-        run(train, corpus, tmp_path, BASE, "--test_only")
+@pytest.mark.parametrize("epochs", [2, 0])
+def test_test_only_without_a_checkpoint_is_an_error(
+    train, corpus, trained, tmp_path, epochs
+):
+    export = trained / "export"
+    options = (
+        f"--pretrained={{pesq: {export / 'pesq'}, csig: {export / 'csig'}}}",
+        *("--discriminator_epochs=1", "--test_only"),
+    )
+    with pytest.raises(ValueError, match="no checkpoint: train before test"):
+        run(train, corpus, tmp_path, BASE, *options, epochs=epochs)
     assert not (tmp_path / "results.json").exists()
 
 
