@@ -3,6 +3,7 @@
     okd-enhance export/pesq noisy.wav more/ 'calls/**/*.flac' -o enhanced/
     okd-enhance export/siib prompts/ -o played/ --task le --noise platform.wav
     arecord -f S16_LE -r 16000 -t raw | okd-enhance export/causal --stream | ...
+    ... | okd-enhance export/siib --stream --task le | ...
 
 ``okd-enhance --help`` (equally ``python -m okd_brain.enhance --help``) says
 what it reads, where it writes and what it returns.
@@ -77,7 +78,7 @@ with the length. Meanwhile 4 bytes of disk space per sample are needed in OUTDIR
 
 With --stream, raw PCM (16-bit little-endian, one channel, 16 kHz) goes from
 standard input to standard output while it arrives, at most {MAX_DELAY_MS:.1f} ms later.
-MODEL must be causal. Peaks beyond full scale are saturated, and a warning says so.
+MODEL must be causal (those of --task le are). Peaks beyond full scale are saturated, and a warning says so.
 
 {NOISE_HELP}"""
 
@@ -158,7 +159,7 @@ def main(argv=None):
     try:
         check_noise_options(arguments)
         if arguments.stream:
-            enhance_stdin(_load(arguments)[0])
+            enhance_stdin(_streamed(arguments))
             return 0
         told = [arguments.noise] if arguments.noise is not None else []
         jobs = plan(arguments.inputs, arguments.output, also_read=told)
@@ -184,6 +185,18 @@ def _load(arguments):
     return generator.to(arguments.device), task
 
 
+def _streamed(arguments):
+    """Return the generator for a stream."""
+    generator, task = _load(arguments)
+    if arguments.task == "le" and task.equal_power != "frame":
+        logger.warning(
+            f"{arguments.model} was trained to keep the power of the whole "
+            "utterance, which a stream cannot: it keeps that of each frame. "
+            "For streams, train with --equal_power frame."
+        )
+    return generator
+
+
 def _enhancer(arguments):
     """Return what enhances one file into another, as the command line says."""
     generator, task = _load(arguments)
@@ -206,7 +219,7 @@ def _parser():
         "--noise NOISE [--snr_db DB] ..."
         "\n       %(prog)s MODEL INPUT... -o OUTDIR --task le "
         "[--noise NOISE] --noise_levels CSV ..."
-        "\n       %(prog)s MODEL --stream [--device DEVICE]",
+        "\n       %(prog)s MODEL --stream [--task le] [--device DEVICE]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -6,6 +6,8 @@ import math
 from okd_brain.listener_noise import read_listener_noise
 from okd_brain.noise_levels import read_noise_levels
 
+NAMES = ("noise", "noise_levels", "snr_db")
+
 NOISE_HELP = """\
 With --task le, INPUT is clean speech that is to be played, and MODEL a network for
 listening enhancement: it makes the speech clearer in the noise around the listener
@@ -21,6 +23,9 @@ told the noise by one or both of
                   there is none.
 Levels of speech and recording are those in the files (RMS, full scale 1), unless
 --snr_db names the ratio of speech to noise over the whole INPUT.
+With --stream, two channels come in, the speech to be played and the noise around
+its listener, and one goes out; the power of each frame is kept. They are taken at
+the levels they have, while files are brought to that of training, speech at -25 dBFS.
 """
 
 
@@ -71,7 +76,7 @@ def check_noise_options(arguments):
         If it contradicts itself.
     """
     if arguments.task == "se":
-        for name in ("noise", "noise_levels", "snr_db"):
+        for name in NAMES:
             if getattr(arguments, name) is not None:
                 raise ValueError(
                     f"--{name} is for listening enhancement: add --task le, or "
@@ -79,10 +84,13 @@ def check_noise_options(arguments):
                 )
         return
     if arguments.stream:
-        raise ValueError(
-            "--stream has one input, but --task le needs two, speech and noise: "
-            "okd_brain.listening_stream takes them in a program"
-        )
+        for name in NAMES:
+            if getattr(arguments, name) is not None:
+                raise ValueError(
+                    f"--{name} is for files: in a stream, the second channel "
+                    "is the noise"
+                )
+        return
     if arguments.noise is None and arguments.noise_levels is None:
         raise ValueError(
             "--task le needs to know the noise: --noise NOISE, "

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.generators import BandGainGenerator
+from okd_brain.listening_stream import StreamingListeningEnhancer
 from okd_brain.signals import N_FFT, SAMPLE_RATE
 from okd_brain.streaming import StreamingEnhancer
 
@@ -20,7 +22,11 @@ HEADERS = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg"}
 
 
 def enhance_pcm(generator, source, sink):
-    """Enhance raw PCM (16-bit little-endian, one channel, 16 kHz) as it comes.
+    """Enhance raw PCM (16-bit little-endian, 16 kHz) as it comes.
+
+    What comes has one channel, noisy speech, or for a generator of listening
+    enhancement two: the speech to be played, and the noise around its listener.
+    What goes out has one.
 
     A sample is written when, at the latest, the 511th after it has arrived (31.9
     ms).  Samples beyond full scale are saturated, which is logged when it first
@@ -28,12 +34,12 @@ def enhance_pcm(generator, source, sink):
 
     Arguments
     ---------
-    generator : CausalLSTMGenerator
+    generator : CausalLSTMGenerator or BandGainGenerator
         In evaluation mode.
     source : io.BufferedIOBase
         Where to read from, up to its end.
     sink : io.BufferedIOBase or io.RawIOBase
-        Where to write to, as many samples as were read.
+        Where to write to, as many samples as were read of each channel.
 
     Raises
     ------
@@ -53,7 +59,11 @@ def enhance_pcm(generator, source, sink):
     32000
     """
     # A pipe takes any amount: whatever is final goes out, 256 samples at least.
-    enhancer = StreamingEnhancer(generator, chunk_samples=N_FFT // 2)
+    listening = isinstance(generator, BandGainGenerator)
+    kind = StreamingListeningEnhancer if listening else StreamingEnhancer
+    enhancer = kind(generator, chunk_samples=N_FFT // 2)
+    channels = len(enhancer.channels)
+    frame_bytes = channels * SAMPLE.itemsize
     clipped = False
 
     def write(wave):
@@ -75,17 +85,22 @@ def enhance_pcm(generator, source, sink):
     if rest in HEADERS:
         raise ValueError(
             f"The input is a {HEADERS[rest]} file, not raw PCM. Convert it: "
-            f"ffmpeg -i FILE -f s16le -ac 1 -ar {SAMPLE_RATE} - | okd-enhance ..."
+            f"ffmpeg -i FILE -f s16le -ac {channels} -ar {SAMPLE_RATE} - | "
+            "okd-enhance ..."
         )
     while arrived:
-        whole = len(rest) - len(rest) % SAMPLE.itemsize
+        whole = len(rest) - len(rest) % frame_bytes
         samples = np.frombuffer(rest[:whole], SAMPLE).astype(np.float32)
-        write(enhancer.process(samples / FULL_SCALE))
+        waves = (samples / FULL_SCALE).reshape(-1, channels).T
+        write(enhancer.process(*waves))
         arrived = source.read1(READ_BYTES)
         rest = rest[whole:] + arrived
     write(enhancer.flush())
     if rest:
-        logger.warning("The input ends with half a sample, which is left out.")
+        logger.warning(
+            f"The input ends within a sample of {frame_bytes} bytes, which is "
+            "left out."
+        )
 
 
 def enhance_stdin(generator):
@@ -93,7 +108,7 @@ def enhance_stdin(generator):
 
     Arguments
     ---------
-    generator : CausalLSTMGenerator
+    generator : CausalLSTMGenerator or BandGainGenerator
         In evaluation mode.
 
     Raises
