@@ -78,7 +78,8 @@ with the length. Meanwhile 4 bytes of disk space per sample are needed in OUTDIR
 
 With --stream, raw PCM (16-bit little-endian, one channel, 16 kHz) goes from
 standard input to standard output while it arrives, at most {MAX_DELAY_MS:.1f} ms later.
-MODEL must be causal (those of --task le are). Peaks beyond full scale are saturated, and a warning says so.
+MODEL must be causal (those of --task le are). Peaks beyond full scale are saturated,
+and a warning says so.
 
 {NOISE_HELP}"""
 
