@@ -361,6 +361,7 @@ def test_no_data_folder_means_the_mini_corpus(train, tmp_path, monkeypatch):
             "valid_speakers": None,
             "output_folder": str(tmp_path),
             "skip_bad_files": False,
+            "mixing": {},
         }
     )
     assert asked["data_folder"] == str(tmp_path / "mini_corpus")
