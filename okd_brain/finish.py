@@ -52,12 +52,14 @@ def report_on(brain, dataset, *, corpus, split):
     """
     scores, origins = {}, {}
     newest = brain.checkpointer.find_checkpoint()
-    if newest is None:
-        raise ValueError(
-            f"{brain.checkpointer.checkpoints_dir} holds no checkpoint: train "
-            "before testing, or name the output_folder of a trained run."
-        )
-    stages = brain.curriculum.generator_stages or [newest]
+    stages = brain.curriculum.generator_stages
+    if not stages:
+        if newest is None:
+            raise ValueError(
+                f"{brain.checkpointer.checkpoints_dir} holds no checkpoint: train "
+                "before testing, or name the output_folder of a trained run."
+            )
+        stages = [newest]
     for stage in stages:
         stage_scores, stage_origins = brain.test(
             dataset, stage, brain.hparams.test_dataloader_opts

@@ -75,21 +75,20 @@ def check_noise_options(arguments):
     ValueError
         If it contradicts itself.
     """
+    told = [name for name in NAMES if getattr(arguments, name) is not None]
     if arguments.task == "se":
-        for name in NAMES:
-            if getattr(arguments, name) is not None:
-                raise ValueError(
-                    f"--{name} is for listening enhancement: add --task le, or "
-                    "leave it out"
-                )
+        if told:
+            raise ValueError(
+                f"--{told[0]} is for listening enhancement: add --task le, or "
+                "leave it out"
+            )
         return
     if arguments.stream:
-        for name in NAMES:
-            if getattr(arguments, name) is not None:
-                raise ValueError(
-                    f"--{name} is for files: in a stream, the second channel "
-                    "is the noise"
-                )
+        if told:
+            raise ValueError(
+                f"--{told[0]} is for files: in a stream, the second channel is "
+                "the noise"
+            )
         return
     if arguments.noise is None and arguments.noise_levels is None:
         raise ValueError(
