@@ -20,7 +20,7 @@ import speechbrain as sb
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.run_opts import RunOptions
 
-from okd_brain.process_group import begin_distributed_run
+from okd_brain.distributed import begin_distributed_run
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from speechbrain.dataio.dataio import load_data_json
 from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__, audio_checks
-from okd_brain.hints import offer
+from okd_brain.messages import offer
 
 logger = get_logger(__name__)
 

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import ruamel.yaml
 
-from okd_brain.hints import offer
+from okd_brain.messages import offer
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 RESERVED = ("seed", "output_folder", "device")  # the runner chooses these

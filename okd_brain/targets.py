@@ -6,8 +6,8 @@ from itertools import count
 
 import numpy as np
 
-from okd_brain.hints import offer
 from okd_brain.measures.optional import check_installed
+from okd_brain.messages import offer
 from okd_brain.metric_record import Metric
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from experiments import dataset, fit, make_brain
 
-from okd_brain.process_group import begin_distributed_run, end_distributed_run
+from okd_brain.distributed import begin_distributed_run, end_distributed_run
 from okd_brain.scoreboard import gather
 
 OPTIONS = {
