@@ -25,14 +25,14 @@ from importlib.metadata import version
 from okd_brain.curves import Linear, Logistic
 from okd_brain.measures import (
     distortion,
-    haspi,
-    haspi_linear,
     optional,
     scores,
     siib,
     wideband_pesq,
 )
 from okd_brain.measures.composite import SEGMENTAL_SNR_RANGE_DB
+from okd_brain.measures.haspi import linear as haspi_linear
+from okd_brain.measures.haspi import version2 as haspi
 from okd_brain.metric_record import Metric
 from okd_brain.score_functions import PairScore
 from okd_brain.targets import (

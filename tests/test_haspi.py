@@ -13,9 +13,9 @@ from intelligibility_pairs import babble, pairs, prompt
 
 from okd_brain.measures import haspi as full
 from okd_brain.measures import haspi_linear as linear
-from okd_brain.measures.haspi import HASPIReference, haspi
-from okd_brain.measures.haspi_linear import HASPILinearReference, haspi_linear
-from okd_brain.measures.haspi_networks import intelligibility
+from okd_brain.measures.haspi.linear import HASPILinearReference, haspi_linear
+from okd_brain.measures.haspi.networks import intelligibility
+from okd_brain.measures.haspi.version2 import HASPIReference, haspi
 
 PAIRS = {name: pair for name, *pair in pairs()}
 PYCLARITY = json.loads(

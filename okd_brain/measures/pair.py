@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from okd_brain.measures.composite import CompositeReference
-from okd_brain.measures.haspi import HASPIReference
-from okd_brain.measures.haspi_linear import HASPILinearReference
+from okd_brain.measures.haspi.linear import HASPILinearReference
+from okd_brain.measures.haspi.version2 import HASPIReference
 from okd_brain.measures.optional import dnsmos
 from okd_brain.measures.siib import SIIBReference
 from okd_brain.measures.silence import is_constant

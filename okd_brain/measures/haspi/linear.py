@@ -16,9 +16,9 @@ from functools import lru_cache
 import numpy as np
 
 from okd_brain.measures.checks import check_degraded, check_reference
-from okd_brain.measures.ear_model import EarReference
-from okd_brain.measures.modulation import ModulationReference
-from okd_brain.measures.presentation import (
+from okd_brain.measures.haspi.ear_model import EarReference
+from okd_brain.measures.haspi.modulation import ModulationReference
+from okd_brain.measures.haspi.presentation import (
     LEVEL_DB_SPL,
     SAMPLE_RATE,
     UP,

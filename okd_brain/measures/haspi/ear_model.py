@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.signal import butter, lfilter, upfirdn
 
-from okd_brain.measures.alignment import LagFinder, shifted
+from okd_brain.measures.haspi.alignment import LagFinder, shifted
 
 SAMPLE_RATE = 24000
 BANDS = 32

@@ -4,7 +4,7 @@ J. M. Kates and K. H. Arehart, "The Hearing-Aid Speech Perception Index (HASPI)
 version 2", Speech Communication 131, 2021. Both signals pass a model of the
 ear; the correlations of their modulations at ten rates predict how many words
 listeners understand. It saturates: most noisy files of VoiceBank-DEMAND have
-more than 0.999. ``okd_brain.measures.haspi_linear`` does not.
+more than 0.999. ``okd_brain.measures.haspi.linear`` does not.
 
 Kates's program adds noise of 0.1 dB to the firing rates, drawn anew in every
 call, which moves the index by up to 7e-4. Here there is none: equal signals
@@ -13,13 +13,16 @@ have equal scores.
 
 import numpy as np
 
-from okd_brain.measures.alignment import LagFinder, shifted
 from okd_brain.measures.checks import check_degraded, check_reference
-from okd_brain.measures.ear_model import SAMPLE_RATE as EAR_SAMPLE_RATE
-from okd_brain.measures.ear_model import EarReference
-from okd_brain.measures.haspi_networks import intelligibility
-from okd_brain.measures.modulation import ModulationReference, check_audible
-from okd_brain.measures.presentation import (
+from okd_brain.measures.haspi.alignment import LagFinder, shifted
+from okd_brain.measures.haspi.ear_model import SAMPLE_RATE as EAR_SAMPLE_RATE
+from okd_brain.measures.haspi.ear_model import EarReference
+from okd_brain.measures.haspi.modulation import (
+    ModulationReference,
+    check_audible,
+)
+from okd_brain.measures.haspi.networks import intelligibility
+from okd_brain.measures.haspi.presentation import (
     LEVEL_DB_SPL,
     SAMPLE_RATE,
     at_24_khz,

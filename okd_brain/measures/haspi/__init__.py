@@ -1,0 +1,1 @@
+"""The Hearing-Aid Speech Perception Index and the ear model it rests on."""
