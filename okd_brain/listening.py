@@ -13,8 +13,8 @@ import torch
 from okd_brain.band_gains import BandGains
 from okd_brain.enhanced import Enhanced, cut_waves
 from okd_brain.equal_power import at_power_of, bin_power
-from okd_brain.measures.level import POWER_RATIO_DB
 from okd_brain.measures.silence import is_constant
+from okd_brain.metrics.power import POWER_RATIO_DB
 from okd_brain.signals import SAMPLE_RATE, SpectralAnalysis, sample_counts
 from okd_brain.ssdrc import ssdrc
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from scoring_signals import RATE, noisy, quarter, speech
 
-from okd_brain.curves import Linear, Logistic
 from okd_brain.measures.optional import is_installed
 from okd_brain.metrics import (
     METRICS,
     Metric,
     with_curve,
 )
+from okd_brain.metrics.curves import Linear, Logistic
 
 # The rest is tested in test_optional_measures.py; with the extras installed,
 # they go through this battery as well.

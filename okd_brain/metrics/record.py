@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from okd_brain.curves import Linear
-from okd_brain.failure_policy import check_pair
-from okd_brain.score_functions import CheckedScore, PairScore
+from okd_brain.metrics.curves import Linear
+from okd_brain.metrics.failure_policy import check_pair
+from okd_brain.metrics.score_functions import CheckedScore, PairScore
 
 # "+" and "*" are for targets; names are those of folders and of modules.
 FORBIDDEN_IN_NAMES = "+*./\\"
@@ -26,7 +26,7 @@ class Metric:
     score : callable
         ``score(*, reference, degraded, sample_rate) -> float``, on 1-D
         floating-point arrays that it must not modify. As an attribute of the
-        record it is that function behind ``okd_brain.failure_policy``, with
+        record it is that function behind ``okd_brain.metrics.failure_policy``, with
         ``sample_rate=16000`` as default.
     floor : float
         The worst raw score, given to a silent or constant degraded signal.

@@ -5,7 +5,7 @@ file in ``okd_brain.measures`` if its algorithm is new), or a ``Metric`` of
 the user's own wherever a name is accepted.
 
 How degenerate signals are scored is the same for all of them
-(``okd_brain.failure_policy``): a silent or constant degraded signal gets
+(``okd_brain.metrics.failure_policy``): a silent or constant degraded signal gets
 ``floor``; without a defined score there is a ``ValueError``.
 
 The training labels of PESQ and of the composite scores are those of the
@@ -22,7 +22,6 @@ plays; elsewhere these are one signal.
 from dataclasses import replace
 from importlib.metadata import version
 
-from okd_brain.curves import Linear, Logistic
 from okd_brain.measures import (
     distortion,
     optional,
@@ -33,9 +32,10 @@ from okd_brain.measures import (
 from okd_brain.measures.composite import SEGMENTAL_SNR_RANGE_DB
 from okd_brain.measures.haspi import linear as haspi_linear
 from okd_brain.measures.haspi import version2 as haspi
-from okd_brain.metric_record import Metric
-from okd_brain.score_functions import PairScore
-from okd_brain.targets import (
+from okd_brain.metrics.curves import Linear, Logistic
+from okd_brain.metrics.record import Metric
+from okd_brain.metrics.score_functions import PairScore
+from okd_brain.metrics.targets import (
     Target,
     Term,
     heads_of,

@@ -8,7 +8,7 @@ import numpy as np
 
 from okd_brain.measures.optional import check_installed
 from okd_brain.messages import offer
-from okd_brain.metric_record import Metric
+from okd_brain.metrics.record import Metric
 
 
 @dataclass(frozen=True)

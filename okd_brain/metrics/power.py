@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from okd_brain.metric_record import Metric
+from okd_brain.metrics.record import Metric
 
 LOWEST_DB = -100.0  # where silence is cut off
 
