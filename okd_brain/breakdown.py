@@ -2,7 +2,7 @@
 
 import math
 
-from okd_brain.scoreboard import means
+from okd_brain.scoring.board import means
 
 CROSSED = ("noise", "snr_db")  # these together make groups of their own
 MAX_RATIOS = 10  # VoiceBank-DEMAND has four; a range has as many as utterances

@@ -7,7 +7,7 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.replay import Record
-from okd_brain.scoreboard import Scoreboard, gather
+from okd_brain.scoring.board import Scoreboard, gather
 
 logger = get_logger(__name__)
 

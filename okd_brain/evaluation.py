@@ -13,8 +13,8 @@ from okd_brain.config import refuse_unsupported_options
 from okd_brain.metrics import parse_targets, resolve_metrics
 from okd_brain.mimicry import mse
 from okd_brain.networks import bare, processes_here, world_size
-from okd_brain.scoreboard import Scoreboard, means
 from okd_brain.scoring import Scorer
+from okd_brain.scoring.board import Scoreboard, means
 
 
 class EvaluatingBrain(sb.Brain):

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from okd_brain.manifests import write_json
-from okd_brain.scoreboard import means
+from okd_brain.scoring.board import means
 
 
 def make_results(*, corpus, split, scores, origins):

@@ -7,7 +7,7 @@ import torch
 from experiments import dataset, fit, make_brain
 
 from okd_brain.distributed import begin_distributed_run, end_distributed_run
-from okd_brain.scoreboard import gather
+from okd_brain.scoring.board import gather
 
 OPTIONS = {
     "device": "cpu",

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from okd_brain.affinity_queue import AffinityQueue
+from okd_brain.scoring.affinity_queue import AffinityQueue
 
 
 def test_own_jobs_come_first_and_in_order():

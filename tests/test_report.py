@@ -10,7 +10,7 @@ from okd_brain.report import (
     write_breakdown,
     write_results,
 )
-from okd_brain.scoreboard import means
+from okd_brain.scoring.board import means
 
 SCORES = {
     "noisy": {

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scoring_signals import noisy, speech
 
-from okd_brain.halves_cache import HalvesCache
 from okd_brain.metrics import METRICS, Metric
-from okd_brain.score_cache import FILE_NAME, ScoreCache, score_keys
 from okd_brain.scoring import Scorer
-from okd_brain.scoring_item import Item, digest
+from okd_brain.scoring.cache import FILE_NAME, ScoreCache, score_keys
+from okd_brain.scoring.halves_cache import HalvesCache
+from okd_brain.scoring.item import Item, digest
 
 
 def counts_calls(*, reference, degraded, sample_rate):
@@ -106,7 +106,7 @@ def test_the_oldest_scores_are_dropped(tmp_path):
 
 def test_several_processes_write_at_once(tmp_path):
     script = (
-        "import sys; from okd_brain.score_cache import ScoreCache\n"
+        "import sys; from okd_brain.scoring.cache import ScoreCache\n"
         "first = int(sys.argv[2])\n"
         "cache = ScoreCache(sys.argv[1])\n"
         "for n in range(first, first + 40):\n"
@@ -145,7 +145,7 @@ def test_an_unusable_file_is_a_warning(tmp_path, caplog, damage):
         path.write_text("not a database " * 100)
     scorer = Scorer(["si_sdr"], cache_dir=tmp_path)
     pairs = [(speech(), noisy())]
-    with caplog.at_level(logging.WARNING, logger="okd_brain.score_cache"):
+    with caplog.at_level(logging.WARNING, logger="okd_brain.scoring.cache"):
         scores = scorer.score(pairs, cached=True)
         scorer.score(pairs, cached=True)
     np.testing.assert_array_equal(scores, Scorer(["si_sdr"]).score(pairs))
@@ -153,7 +153,7 @@ def test_an_unusable_file_is_a_warning(tmp_path, caplog, damage):
 
 
 def test_a_file_that_another_process_locks_is_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("okd_brain.score_cache.WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("okd_brain.scoring.cache.WAIT_SECONDS", 0.1)
     cache = ScoreCache(tmp_path)
     cache.put([(b"a", 1.0)])
     other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)

@@ -218,7 +218,7 @@ def test_a_forked_process_gets_workers_of_its_own():
 
 
 def test_a_worker_that_cannot_start_is_an_error(monkeypatch):
-    monkeypatch.setattr("okd_brain.scoring_worker.sys.executable", "/bin/false")
+    monkeypatch.setattr("okd_brain.scoring.worker.sys.executable", "/bin/false")
     with Scorer(["si_sdr"], n_jobs=2) as scorer:
         with pytest.raises(RuntimeError, match="ended with exit status 1"):
             scorer.score(good_pairs())
@@ -279,7 +279,7 @@ def test_a_run_that_ends_early_waits_for_nobody():
 def test_workers_do_not_load_torch():
     script = (
         f"import sys; sys.path[:] = {sys.path!r}\n"
-        "import okd_brain.metrics, okd_brain.scoring_worker\n"
+        "import okd_brain.metrics, okd_brain.scoring.worker\n"
         "assert not {'torch', 'speechbrain'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

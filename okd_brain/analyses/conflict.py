@@ -18,7 +18,7 @@ from okd_brain.checkpoints import load_generators
 from okd_brain.mimicry import from_peers
 from okd_brain.networks import bare
 from okd_brain.plots import Point
-from okd_brain.scoreboard import means
+from okd_brain.scoring.board import means
 
 MIMICRY = "mimicry"
 

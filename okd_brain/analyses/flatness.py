@@ -13,7 +13,7 @@ import math
 import speechbrain as sb
 import torch
 
-from okd_brain.scoreboard import means
+from okd_brain.scoring.board import means
 
 
 def measure_flatness(brain, datasets, sizes, draws):

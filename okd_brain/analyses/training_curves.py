@@ -1,7 +1,7 @@
 """Scores over training: every validated checkpoint, on validation and test."""
 
 from okd_brain.analyses.kept import kept_checkpoints, when
-from okd_brain.scoreboard import means
+from okd_brain.scoring.board import means
 
 
 def score_checkpoints(brain, datasets):

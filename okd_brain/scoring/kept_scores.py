@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from okd_brain.score_cache import score_keys
-from okd_brain.scoring_item import Item, ItemScores
+from okd_brain.scoring.cache import score_keys
+from okd_brain.scoring.item import Item, ItemScores
 
 ITEMS_PER_LOOK_UP = 32  # opening the file takes as long as hashing an item
 SCORES_PER_SAVE = 256  # so much is lost if the run is killed

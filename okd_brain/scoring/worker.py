@@ -26,7 +26,7 @@ THREAD_VARIABLES = (
 )
 BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]);"
-    " from okd_brain.scoring_worker import serve; serve(int(sys.argv[1]))"
+    " from okd_brain.scoring.worker import serve; serve(int(sys.argv[1]))"
 )
 
 

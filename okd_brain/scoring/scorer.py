@@ -16,11 +16,11 @@ import numpy as np
 from joblib import cpu_count
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.kept_scores import KeptScores
 from okd_brain.metrics import resolve_metrics
-from okd_brain.score_cache import ScoreCache
-from okd_brain.scoring_item import Item, ItemScorer, ItemScores, digest
-from okd_brain.scoring_pool import ScoringPool
+from okd_brain.scoring.cache import ScoreCache
+from okd_brain.scoring.item import Item, ItemScorer, ItemScores, digest
+from okd_brain.scoring.kept_scores import KeptScores
+from okd_brain.scoring.pool import ScoringPool
 
 logger = get_logger(__name__)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.scoring_item import digest
+from okd_brain.scoring.item import digest
 
 logger = get_logger(__name__)
 

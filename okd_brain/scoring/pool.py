@@ -5,9 +5,9 @@ import pickle
 import threading
 from concurrent.futures import Future
 
-from okd_brain.affinity_queue import AffinityQueue
-from okd_brain.scoring_item import failed
-from okd_brain.scoring_worker import Worker, WorkerLost
+from okd_brain.scoring.affinity_queue import AffinityQueue
+from okd_brain.scoring.item import failed
+from okd_brain.scoring.worker import Worker, WorkerLost
 
 
 class ScoringPool:

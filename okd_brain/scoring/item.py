@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from okd_brain.halves_cache import HalvesCache
 from okd_brain.measures.pair import Pair
+from okd_brain.scoring.halves_cache import HalvesCache
 
 
 class Item(NamedTuple):
