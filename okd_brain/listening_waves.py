@@ -14,10 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from okd_brain.equal_power import power_ratio
 from okd_brain.generators import BandGainGenerator
 from okd_brain.listener_noise import ListenerNoise
-from okd_brain.listening import ListeningEnhancement
 from okd_brain.mixtures import LEVEL_DBFS
 from okd_brain.resampling import resample
 from okd_brain.segments import (
@@ -30,6 +28,8 @@ from okd_brain.segments import (
     wave_of,
 )
 from okd_brain.signals import SAMPLE_RATE
+from okd_brain.tasks.equal_power import power_ratio
+from okd_brain.tasks.listening import ListeningEnhancement
 
 
 def enhance_speech(

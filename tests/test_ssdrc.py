@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from intelligibility_pairs import SAMPLES, prompt
 
-from okd_brain import spectral_shaping
 from okd_brain.metrics import METRICS
 from okd_brain.noises import speech_shaped
-from okd_brain.range_compression import compress_range, envelope
-from okd_brain.spectral_shaping import (
+from okd_brain.tasks import spectral_shaping
+from okd_brain.tasks.range_compression import compress_range, envelope
+from okd_brain.tasks.spectral_shaping import (
     formants,
     shape_spectrum,
     voicing_probability,
 )
-from okd_brain.ssdrc import ssdrc
+from okd_brain.tasks.ssdrc import ssdrc
 
 SNR_DB = -5.0
 RATE = 16000

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import torch
 
-from okd_brain.band_gains import BandGains
-from okd_brain.enhanced import Enhanced, cut_waves
-from okd_brain.equal_power import at_power_of, bin_power
 from okd_brain.measures.silence import is_constant
 from okd_brain.metrics.power import POWER_RATIO_DB
 from okd_brain.signals import SAMPLE_RATE, SpectralAnalysis, sample_counts
-from okd_brain.ssdrc import ssdrc
+from okd_brain.tasks.bands import BandGains
+from okd_brain.tasks.base import Enhanced, cut_waves
+from okd_brain.tasks.equal_power import at_power_of, bin_power
+from okd_brain.tasks.ssdrc import ssdrc
 
 EQUAL_POWER = ("utterance", "frame")
 

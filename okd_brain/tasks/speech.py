@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import torch
 
-from okd_brain.enhanced import Enhanced, cut_waves
-from okd_brain.listening import ListeningEnhancement
 from okd_brain.signals import (
     SAMPLE_RATE,
     SpectralAnalysis,
     relative_frames,
     sample_counts,
 )
+from okd_brain.tasks.base import Enhanced, cut_waves
+from okd_brain.tasks.listening import ListeningEnhancement
 
 __all__ = ["Enhanced", "Inputs", "ListeningEnhancement", "SpeechEnhancement"]
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from okd_brain.equal_power import frame_powers, power_ratio
 from okd_brain.signals import SAMPLE_RATE, band_matrix, compress_bands
+from okd_brain.tasks.equal_power import frame_powers, power_ratio
 
 
 class BandGains:
