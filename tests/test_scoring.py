@@ -107,7 +107,7 @@ def test_work_goes_on_while_the_caller_does_something_else():
 def test_a_part_of_a_batch_is_sent_without_the_rest(monkeypatch, kind):
     sent = []
     monkeypatch.setattr(
-        "okd_brain.scoring.ScoringPool",
+        "okd_brain.scoring.scorer.ScoringPool",
         lambda *options: SimpleNamespace(
             submit=lambda item: sent.append(item) or SimpleNamespace(result=0),
             is_ours=True,
@@ -195,7 +195,7 @@ def test_kept_scores_are_not_computed_again(tmp_path, monkeypatch):
     pairs = good_pairs()[:2]
     scorer = Scorer(["si_sdr", "stoi"], cache_dir=tmp_path)
     expected = scorer.score(pairs, cached=True)
-    monkeypatch.setattr("okd_brain.scoring.ItemScorer.__call__", None)
+    monkeypatch.setattr("okd_brain.scoring.scorer.ItemScorer.__call__", None)
     again = Scorer(["stoi", "si_sdr"], cache_dir=tmp_path)
     scores = again.score(pairs, cached=True)
     np.testing.assert_array_equal(scores, expected[:, ::-1])
