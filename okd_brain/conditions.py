@@ -18,7 +18,7 @@ def read_conditions(path, utterances):
     path : str or Path
         A log of VoiceBank-DEMAND, with lines ``p232_001 bus 17.5`` (name, noise,
         SNR in dB; the speaker is what the name has before its first
-        underscore); or a manifest (``okd_brain.manifests``; ends in .json) with
+        underscore); or a manifest (``okd_brain.corpora.manifests``; ends in .json) with
         any of ``snr_db``, ``noise`` and ``speaker``.
     utterances : list of str
         Whose conditions are needed.

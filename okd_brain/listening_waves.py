@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from okd_brain.corpora.mixtures import LEVEL_DBFS
 from okd_brain.generators import BandGainGenerator
 from okd_brain.listener_noise import ListenerNoise
-from okd_brain.mixtures import LEVEL_DBFS
 from okd_brain.resampling import resample
 from okd_brain.segments import (
     SEGMENT_SECONDS,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_corpus import burst, write_wave
 
-from okd_brain.audio_checks import (
+from okd_brain.corpora.checks import (
     Violation,
     read_checked,
     read_checked_pair,

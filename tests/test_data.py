@@ -11,9 +11,9 @@ import pytest
 import soundfile
 from tiny_corpus import burst, write_corpus, write_wave
 
-import okd_brain.data
-from okd_brain.data import make_dataset, prepare_corpus
-from okd_brain.layouts import LAYOUTS
+import okd_brain.corpora.paired
+from okd_brain.corpora.layouts import LAYOUTS
+from okd_brain.corpora.paired import make_dataset, prepare_corpus
 
 RELEASE_16K, RELEASE_48K, RELEASE_56_16K, RELEASE_56_48K, AUTHORS = LAYOUTS
 
@@ -55,7 +55,9 @@ def no_reading(monkeypatch):
         def examine_pairs(*args, **kwargs):
             raise AssertionError("the corpus is read again")
 
-        monkeypatch.setattr(okd_brain.data, "examine_pairs", examine_pairs)
+        monkeypatch.setattr(
+            okd_brain.corpora.paired, "examine_pairs", examine_pairs
+        )
 
     return start
 
@@ -117,7 +119,7 @@ def test_order_does_not_depend_on_the_file_system(
         def __exit__(self, *_):
             return None
 
-    monkeypatch.setattr("okd_brain.layouts.os.scandir", Reversed)
+    monkeypatch.setattr("okd_brain.corpora.layouts.os.scandir", Reversed)
     assert manifests(prepare(corpus, tmp_path / "second")) == first
     no_reading()
     prepare(corpus, output)  # no difference is seen, and so nothing re-read
@@ -346,7 +348,7 @@ def test_interrupted_preparation_is_done_again(corpus, output, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(okd_brain.data, "write_json", interrupt)
+        patch.setattr(okd_brain.corpora.paired, "write_json", interrupt)
         prepare(corpus, output, valid_speakers=["p225"])
     # The old options again: the old record must not vouch for the new files.
     assert not (output / "corpus.json").exists()

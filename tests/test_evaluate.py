@@ -16,11 +16,11 @@ from experiments import BASE, LE_BASE, RECIPE, make_brain, speech
 
 from okd_brain.checkpoints import AtomicCheckpointer, StepCounter
 from okd_brain.compared_tasks import ENHANCEMENT, LISTENING
+from okd_brain.corpora.manifests import make_dataset, write_json
 from okd_brain.enhance import main as okd_enhance
 from okd_brain.evaluate import main
 from okd_brain.export import export_generator
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
-from okd_brain.manifests import make_dataset, write_json
 from okd_brain.metrics import METRICS
 from okd_brain.resampling import resample
 

@@ -7,8 +7,8 @@ import pytest
 import soundfile
 from tiny_corpus import burst, write_wave
 
-from okd_brain.audio_folders import list_audio
-from okd_brain.harvard import find_sentences, is_harvard
+from okd_brain.corpora.audio_folders import list_audio
+from okd_brain.corpora.harvard import find_sentences, is_harvard
 
 
 @pytest.fixture(scope="module")

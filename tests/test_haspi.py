@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from intelligibility_pairs import babble, pairs, prompt
 
-from okd_brain.measures.haspi import version2 as full
 from okd_brain.measures.haspi import linear
+from okd_brain.measures.haspi import version2 as full
 from okd_brain.measures.haspi.linear import HASPILinearReference, haspi_linear
 from okd_brain.measures.haspi.networks import intelligibility
 from okd_brain.measures.haspi.version2 import HASPIReference, haspi

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_corpus import burst, write_wave
 
-from okd_brain.manifests import make_dataset, manifest_entry, write_json
+from okd_brain.corpora.manifests import make_dataset, manifest_entry, write_json
 
 
 @pytest.fixture

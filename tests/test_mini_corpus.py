@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from okd_brain import mini_corpus
-from okd_brain.data import prepare_corpus
-from okd_brain.layouts import LAYOUTS
-from okd_brain.mini_corpus import (
+from okd_brain.corpora import mini as mini_corpus
+from okd_brain.corpora.layouts import LAYOUTS
+from okd_brain.corpora.mini import (
     PROMPTS_FOLDER,
     SNRS_DB,
     TALKERS,
     build_mini_corpus,
 )
+from okd_brain.corpora.paired import prepare_corpus
 from okd_brain.noises import NOISES
 
 

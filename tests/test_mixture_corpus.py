@@ -13,14 +13,14 @@ import soundfile
 import torch
 from tiny_corpus import burst, write_wave
 
-import okd_brain.mixture_corpus
-from okd_brain import mini_listening
+import okd_brain.corpora.mixture_corpus
 from okd_brain.conditions import read_conditions
-from okd_brain.manifests import make_dataset
-from okd_brain.mini_corpus import TALKERS
-from okd_brain.mixing_plan import MixingPlan
-from okd_brain.mixture_corpus import prepare_mixture_corpus
-from okd_brain.mixtures import make_mixture_dataset
+from okd_brain.corpora import mini_listening
+from okd_brain.corpora.manifests import make_dataset
+from okd_brain.corpora.mini import TALKERS
+from okd_brain.corpora.mixing_plan import MixingPlan
+from okd_brain.corpora.mixture_corpus import prepare_mixture_corpus
+from okd_brain.corpora.mixtures import make_mixture_dataset
 
 SPLITS = ("train", "valid", "test")
 
@@ -211,7 +211,7 @@ def test_same_files_and_options_are_not_read_again(folders, monkeypatch):
         raise AssertionError("read again")
 
     monkeypatch.setattr(
-        okd_brain.mixture_corpus, "examine_and_plan", examine_and_plan
+        okd_brain.corpora.mixture_corpus, "examine_and_plan", examine_and_plan
     )
     assert prepare(folders) == first
     (folders / "output").rename(folders / "moved")

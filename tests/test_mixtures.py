@@ -5,8 +5,8 @@ import pytest
 import torch
 from tiny_corpus import burst, write_wave
 
-from okd_brain.manifests import write_json
-from okd_brain.mixtures import (
+from okd_brain.corpora.manifests import write_json
+from okd_brain.corpora.mixtures import (
     make_mixture_dataset,
     mixture_entry,
     read_noise,

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from okd_brain.examination import Recording
-from okd_brain.noise_splits import divide_noises
-from okd_brain.noise_types import MS_SNSD_TYPES, choose_noises, noise_type
+from okd_brain.corpora.examination import Recording
+from okd_brain.corpora.noise_sets import (
+    MS_SNSD_TYPES,
+    choose_noises,
+    noise_type,
+)
+from okd_brain.corpora.noise_splits import divide_noises
 
 FOLDER = Path("noises")
 SNSD = [

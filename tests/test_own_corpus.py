@@ -10,15 +10,15 @@ from experiments import BASE, RECIPE, TESTS, train_script
 from tiny_corpus import burst, write_wave
 
 from okd_brain.conditions import find_conditions
-from okd_brain.data import prepare_corpus
-from okd_brain.examination import Recording
-from okd_brain.noise_splits import divide_noises
-from okd_brain.own_corpus import (
+from okd_brain.corpora.examination import Recording
+from okd_brain.corpora.noise_splits import divide_noises
+from okd_brain.corpora.own_corpus import (
     MAX_MIXTURES,
     TEST_SNRS_DB,
     TRAIN_SNRS_DB,
     mix_recordings,
 )
+from okd_brain.corpora.paired import prepare_corpus
 
 TALKERS = ("anna", "bert", "carl", "male")
 

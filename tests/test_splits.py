@@ -2,8 +2,12 @@
 
 import pytest
 
-from okd_brain.layouts import Pair
-from okd_brain.splits import choose_speakers, known_speakers, split_pairs
+from okd_brain.corpora.layouts import Pair
+from okd_brain.corpora.splits import (
+    choose_speakers,
+    known_speakers,
+    split_pairs,
+)
 
 
 def good(train, test=("t",)):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from okd_brain.audio_folders import list_audio, utterance_of
-from okd_brain.talkers import split_by_talker, talker_of
+from okd_brain.corpora.audio_folders import list_audio, utterance_of
+from okd_brain.corpora.talkers import split_by_talker, talker_of
 
 
 def files(counts):

@@ -33,9 +33,9 @@ and nothing is written into either folder.
 from dataclasses import replace
 from pathlib import Path
 
-from okd_brain.mini_listening import build_mini_noises
-from okd_brain.mixing_plan import MixingPlan
-from okd_brain.mixture_corpus import prepare_mixture_corpus
+from okd_brain.corpora.mini_listening import build_mini_noises
+from okd_brain.corpora.mixing_plan import MixingPlan
+from okd_brain.corpora.mixture_corpus import prepare_mixture_corpus
 
 
 def prepare_harvard(
@@ -76,10 +76,10 @@ def prepare_harvard(
         of MS-SNSD's is Babble, CopyMachine, Typing, VacuumCleaner and
         WasherDryer for training (and other files of them for validation),
         AirConditioner, AirportAnnouncements and NeighborSpeaking for the test.
-        Of other folders: `okd_brain.noise_types.choose_noises`.
+        Of other folders: `okd_brain.corpora.noise_sets.choose_noises`.
     valid_talkers, test_talkers : list of str, optional
         Talkers of a folder of speech that validate and test; default:
-        `okd_brain.talkers.split_by_talker`.
+        `okd_brain.corpora.talkers.split_by_talker`.
     train_snrs_db, test_snrs_db : list of float
         Ratios in dB for training and validation, and for the test.
     paper_mixing : bool
@@ -107,14 +107,14 @@ def prepare_harvard(
 
     Returns
     -------
-    okd_brain.mixture_corpus.MixtureCorpus
-        For `okd_brain.mixtures.make_mixture_dataset`.
+    okd_brain.corpora.mixture_corpus.MixtureCorpus
+        For `okd_brain.corpora.mixtures.make_mixture_dataset`.
 
     Raises
     ------
     ValueError
         If only one of the folders is named, and as
-        `okd_brain.mixture_corpus.prepare_mixture_corpus`.
+        `okd_brain.corpora.mixture_corpus.prepare_mixture_corpus`.
     """
     if (data_folder is None) != (noise_folder is None):
         raise ValueError(

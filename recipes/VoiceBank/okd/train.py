@@ -19,10 +19,10 @@ from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.config import read_experiment
+from okd_brain.corpora.mini import build_mini_corpus
+from okd_brain.corpora.own_corpus import mix_recordings
+from okd_brain.corpora.preparation import check_options, refuse_unused
 from okd_brain.distributed import end_distributed_run
-from okd_brain.mini_corpus import build_mini_corpus
-from okd_brain.own_corpus import mix_recordings
-from okd_brain.preparation import check_options, refuse_unused
 from okd_brain.recipe import make_brain, train_and_test
 
 logger = get_logger(__name__)

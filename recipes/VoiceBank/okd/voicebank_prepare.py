@@ -17,7 +17,7 @@ Transcripts are not needed, nothing is downloaded, and nothing is written into
 the corpus.
 """
 
-from okd_brain.data import prepare_corpus
+from okd_brain.corpora.paired import prepare_corpus
 
 
 def prepare_voicebank(
@@ -39,7 +39,7 @@ def prepare_voicebank(
     valid_speakers : list of str, optional
         Training speakers to validate on; default: p226 and p287.
     skip_bad_files : bool
-        Leave out, and log, pairs that break a rule of `okd_brain.audio_checks`.
+        Leave out, and log, pairs that break a rule of `okd_brain.corpora.checks`.
         By default they are an error.
     n_jobs : int, optional
         Number of threads; by default one per available CPU.
@@ -48,12 +48,12 @@ def prepare_voicebank(
 
     Returns
     -------
-    okd_brain.data.PreparedCorpus
+    okd_brain.corpora.paired.PreparedCorpus
 
     Raises
     ------
     ValueError
-        As `okd_brain.data.prepare_corpus`.
+        As `okd_brain.corpora.paired.prepare_corpus`.
     """
     return prepare_corpus(
         data_folder,

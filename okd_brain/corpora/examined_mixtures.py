@@ -1,9 +1,9 @@
 """From files of speech and noise to the mixtures that the good ones make."""
 
-from okd_brain.examination import examine_files
-from okd_brain.mixing_plan import plan_mixtures
-from okd_brain.noise_splits import divide_noises
-from okd_brain.speech_sets import check_speech
+from okd_brain.corpora.examination import examine_files
+from okd_brain.corpora.mixing_plan import plan_mixtures
+from okd_brain.corpora.noise_splits import divide_noises
+from okd_brain.corpora.speech import check_speech
 
 
 def examine_and_plan(
@@ -19,11 +19,11 @@ def examine_and_plan(
     utterances : list of Utterance
         The speech.
     noises : dict
-        From `okd_brain.noise_types.choose_noises`.
+        From `okd_brain.corpora.noise_sets.choose_noises`.
     plan : MixingPlan
         How they are mixed.
     **examining : object
-        ``n_jobs`` and ``progressbar`` of `okd_brain.examination.examine_files`.
+        ``n_jobs`` and ``progressbar`` of `okd_brain.corpora.examination.examine_files`.
 
     Returns
     -------

@@ -1,10 +1,10 @@
 """Clean speech: who says what in which split, and whether it can be used."""
 
-from okd_brain.audio_checks import Violation
-from okd_brain.audio_folders import Utterance, utterance_of
-from okd_brain.harvard import find_sentences, is_harvard
-from okd_brain.splits import SPLITS
-from okd_brain.talkers import split_by_talker, talker_of
+from okd_brain.corpora.audio_folders import Utterance, utterance_of
+from okd_brain.corpora.checks import Violation
+from okd_brain.corpora.harvard import find_sentences, is_harvard
+from okd_brain.corpora.splits import SPLITS
+from okd_brain.corpora.talkers import split_by_talker, talker_of
 
 MIN_SECONDS = 1.0  # SIIB's (`okd_brain.measures.siib`)
 
@@ -15,11 +15,11 @@ def find_speech(data_folder, listing, *, valid_talkers=None, test_talkers=None):
     Arguments
     ---------
     data_folder : Path
-        Harvard sentences (`okd_brain.harvard`), or any folder of speech.
+        Harvard sentences (`okd_brain.corpora.harvard`), or any folder of speech.
     listing : iterable of str
         Paths of its audio files.
     valid_talkers, test_talkers : list of str, optional
-        As for `okd_brain.talkers.split_by_talker`.
+        As for `okd_brain.corpora.talkers.split_by_talker`.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def check_speech(data_folder, utterances, recordings):
     utterances : list of Utterance
         The speech.
     recordings : dict
-        Path -> `okd_brain.examination.Recording` of the good files.
+        Path -> `okd_brain.corpora.examination.Recording` of the good files.
 
     Returns
     -------

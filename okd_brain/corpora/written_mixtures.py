@@ -5,8 +5,8 @@ from pathlib import Path
 import soundfile
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.manifests import below, read_entries, write_json
-from okd_brain.mixtures import FIELDS, make_mixture_dataset
+from okd_brain.corpora.manifests import below, read_entries, write_json
+from okd_brain.corpora.mixtures import FIELDS, make_mixture_dataset
 from okd_brain.signals import SAMPLE_RATE
 
 logger = get_logger(__name__)
@@ -26,7 +26,7 @@ def write_mixtures(manifests, roots, folder, *, loop=False):
     manifests : dict
         Split -> manifest of mixtures; replaced by one that names the files, in
         which ``noisy_wav`` is the mixture, so that
-        `okd_brain.manifests.make_dataset` reads it as well.
+        `okd_brain.corpora.manifests.make_dataset` reads it as well.
     roots : dict
         "data_root" and "noise_root".
     folder : Path

@@ -1,7 +1,7 @@
 """Speech and noise for a first run of listening enhancement, no download needed.
 
 The speech is that of tests/samples as it lies there: two talkers train, one
-validates, one tests (`okd_brain.mini_corpus.TALKERS`).  The noises are made from
+validates, one tests (`okd_brain.corpora.mini.TALKERS`).  The noises are made from
 numbers and from the speech of the talkers that train.
 """
 
@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from okd_brain.mini_corpus import PROMPTS_FOLDER, TALKERS, find_prompts
-from okd_brain.noise_types import MS_SNSD_FOLDERS
+from okd_brain.corpora.mini import PROMPTS_FOLDER, TALKERS, find_prompts
+from okd_brain.corpora.noise_sets import MS_SNSD_FOLDERS
 from okd_brain.noises import NOISES
 from okd_brain.signals import SAMPLE_RATE
 
@@ -31,7 +31,7 @@ SEED = 0
 
 
 class MiniListening(NamedTuple):
-    """Arguments of `okd_brain.mixture_corpus.prepare_mixture_corpus`.
+    """Arguments of `okd_brain.corpora.mixture_corpus.prepare_mixture_corpus`.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ pairs follow from their names.
 import os
 from dataclasses import dataclass, replace
 
-from okd_brain.audio_checks import Violation
+from okd_brain.corpora.checks import Violation
 from okd_brain.signals import SAMPLE_RATE
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from speechbrain.utils.parallel import get_available_cpu_count, parallel_map
 
-from okd_brain.audio_checks import (
+from okd_brain.corpora.checks import (
     Violation,
     read_checked,
     read_checked_pair,

@@ -15,8 +15,8 @@ from pathlib import PurePosixPath
 import soundfile
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.audio_checks import Violation
-from okd_brain.audio_folders import Utterance
+from okd_brain.corpora.audio_folders import Utterance
+from okd_brain.corpora.checks import Violation
 
 logger = get_logger(__name__)
 

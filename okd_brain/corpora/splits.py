@@ -4,7 +4,7 @@ from collections import Counter
 
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.manifests import manifest_entry
+from okd_brain.corpora.manifests import manifest_entry
 
 logger = get_logger(__name__)
 

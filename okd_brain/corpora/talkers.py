@@ -5,8 +5,8 @@ import re
 from collections import Counter
 from pathlib import PurePosixPath
 
-from okd_brain.audio_folders import one_word
-from okd_brain.splits import SPLITS, known_speakers
+from okd_brain.corpora.audio_folders import one_word
+from okd_brain.corpora.splits import SPLITS, known_speakers
 
 HELD_OUT_SHARE = 1 / 12  # to validate, and to test: Harvard's 60 of 720
 

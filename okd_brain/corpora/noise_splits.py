@@ -9,9 +9,9 @@ last fifth by name.
 import math
 from typing import NamedTuple
 
-from okd_brain.audio_checks import Violation
+from okd_brain.corpora.checks import Violation
+from okd_brain.corpora.splits import SPLITS
 from okd_brain.signals import SAMPLE_RATE
-from okd_brain.splits import SPLITS
 
 VALID_SHARE = 1 / 5  # of the files of a type, or of its only file
 
@@ -45,9 +45,9 @@ def divide_noises(noise_folder, noises, recordings, longest, *, loop=False):
     noise_folder : Path
         For messages.
     noises : dict
-        From `okd_brain.noise_types.choose_noises`.
+        From `okd_brain.corpora.noise_sets.choose_noises`.
     recordings : dict
-        Path -> `okd_brain.examination.Recording` of the good files.
+        Path -> `okd_brain.corpora.examination.Recording` of the good files.
     longest : dict
         Split -> its longest speech, in samples at 16 kHz.
     loop : bool

@@ -8,7 +8,7 @@ import math
 import re
 from pathlib import PurePosixPath
 
-from okd_brain.audio_folders import one_word
+from okd_brain.corpora.audio_folders import one_word
 
 # Microsoft Scalable Noisy Speech Dataset, https://github.com/microsoft/MS-SNSD
 MS_SNSD_FOLDERS = {"train": "noise_train", "test": "noise_test"}
@@ -55,7 +55,7 @@ def noise_files(listing):
     Arguments
     ---------
     listing : dict
-        Path -> anything (`okd_brain.audio_folders.list_audio`).
+        Path -> anything (`okd_brain.corpora.audio_folders.list_audio`).
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Clean speech and noise to manifests of mixtures.
 
 `prepare_mixture_corpus` looks at every file once and writes three manifests
-(train, valid, test; their form: `okd_brain.mixtures`) into the output folder,
+(train, valid, test; their form: `okd_brain.corpora.mixtures`) into the output folder,
 and nothing into the folders of speech and noise.
 """
 
@@ -10,23 +10,23 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.audio_folders import list_audio
-from okd_brain.examined_mixtures import examine_and_plan
-from okd_brain.manifests import write_json
-from okd_brain.mixing_plan import MixingPlan
-from okd_brain.mixtures import make_mixture_dataset
-from okd_brain.noise_splits import VALID_SHARE
-from okd_brain.noise_types import choose_noises, noise_files
-from okd_brain.preparation import (
+from okd_brain.corpora.audio_folders import list_audio
+from okd_brain.corpora.examined_mixtures import examine_and_plan
+from okd_brain.corpora.manifests import write_json
+from okd_brain.corpora.mixing_plan import MixingPlan
+from okd_brain.corpora.mixtures import make_mixture_dataset
+from okd_brain.corpora.noise_sets import choose_noises, noise_files
+from okd_brain.corpora.noise_splits import VALID_SHARE
+from okd_brain.corpora.preparation import (
     check_switch,
     current_record,
     fingerprint,
     refuse_output_in,
     report_bad_files,
 )
-from okd_brain.speech_sets import find_speech, refuse_noise
-from okd_brain.splits import SPLITS
-from okd_brain.written_mixtures import write_mixtures
+from okd_brain.corpora.speech import find_speech, refuse_noise
+from okd_brain.corpora.splits import SPLITS
+from okd_brain.corpora.written_mixtures import write_mixtures
 
 logger = get_logger(__name__)
 
@@ -97,28 +97,28 @@ def prepare_mixture_corpus(
     Arguments
     ---------
     data_folder : str or Path
-        Clean speech: Harvard sentences (`okd_brain.harvard`), or any folder
-        (`okd_brain.talkers`); may be read-only.
+        Clean speech: Harvard sentences (`okd_brain.corpora.harvard`), or any folder
+        (`okd_brain.corpora.talkers`); may be read-only.
     noise_folder : str or Path
-        Noise (`okd_brain.noise_types`); may be read-only.
+        Noise (`okd_brain.corpora.noise_sets`); may be read-only.
     output_folder : str or Path
         Receives train.json, valid.json and test.json, corpus.json (what they
         were made from) and, if there are any, bad_files.txt.
     plan : MixingPlan, optional
         Ratios, offsets and numbers of mixtures.
     train_noises, valid_noises, test_noises : list of str, optional
-        Types of noise; default: `okd_brain.noise_types.choose_noises`.
+        Types of noise; default: `okd_brain.corpora.noise_sets.choose_noises`.
     valid_talkers, test_talkers : list of str, optional
-        Who validates and tests; default: `okd_brain.talkers.split_by_talker`.
+        Who validates and tests; default: `okd_brain.corpora.talkers.split_by_talker`.
         Not for Harvard sentences, which are divided by number.
     written : bool
-        Write all mixtures as well (`okd_brain.written_mixtures`); the manifests
+        Write all mixtures as well (`okd_brain.corpora.written_mixtures`); the manifests
         then name these files.
     skip_bad_files : bool
         Leave out, and log, files that break a rule, where the default is an
         error.
     find : callable
-        `okd_brain.speech_sets.find_speech`, or ``find_talkers``, which takes no
+        `okd_brain.corpora.speech.find_speech`, or ``find_talkers``, which takes no
         folder for Harvard sentences.
     n_jobs : int, optional
         Threads that read and resample; by default one per available CPU.

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.examination import examine_pairs
-from okd_brain.layouts import find_layout, list_files, pair_up
-from okd_brain.manifests import make_dataset, write_json
-from okd_brain.preparation import (
+from okd_brain.corpora.examination import examine_pairs
+from okd_brain.corpora.layouts import find_layout, list_files, pair_up
+from okd_brain.corpora.manifests import make_dataset, write_json
+from okd_brain.corpora.preparation import (
     check_switch,
     current_record,
     fingerprint,
     refuse_output_in,
     report_bad_files,
 )
+from okd_brain.corpora.splits import SPLITS, known_speakers, split_pairs
 from okd_brain.signals import SAMPLE_RATE
-from okd_brain.splits import SPLITS, known_speakers, split_pairs
 
 __all__ = ["PreparedCorpus", "make_dataset", "prepare_corpus"]
 
@@ -81,18 +81,18 @@ def prepare_corpus(
     Arguments
     ---------
     data_folder : str or Path
-        Corpus in one of `okd_brain.layouts.LAYOUTS`; may be read-only.
+        Corpus in one of `okd_brain.corpora.layouts.LAYOUTS`; may be read-only.
     output_folder : str or Path
         Receives train.json, valid.json and test.json (sorted by name; their
-        form: `okd_brain.manifests`), corpus.json (what they were made from)
+        form: `okd_brain.corpora.manifests`), corpus.json (what they were made from)
         and, if there are any, bad_files.txt.
     valid_speakers : list of str, optional
         Training speakers to validate on; a speaker is the part of the file name
         before its first underscore.  Default:
-        `okd_brain.splits.choose_speakers`.
+        `okd_brain.corpora.splits.choose_speakers`.
     skip_bad_files : bool
         Leave out, and log, the pairs that break a rule of
-        `okd_brain.audio_checks`, where the default is an error.
+        `okd_brain.corpora.checks`, where the default is an error.
     n_jobs : int, optional
         Threads that read and resample; by default one per available CPU.
     progressbar : bool

@@ -20,8 +20,8 @@ import soundfile
 from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__
-from okd_brain.layouts import LAYOUTS
-from okd_brain.manifests import write_json
+from okd_brain.corpora.layouts import LAYOUTS
+from okd_brain.corpora.manifests import write_json
 from okd_brain.noises import NOISES, mix
 from okd_brain.signals import SAMPLE_RATE
 
@@ -75,7 +75,7 @@ def build_mini_corpus(folder):
     -------
     MiniCorpus
         The folder, and the validation speakers to hand to
-        `okd_brain.data.prepare_corpus`.
+        `okd_brain.corpora.paired.prepare_corpus`.
 
     Raises
     ------

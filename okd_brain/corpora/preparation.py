@@ -13,7 +13,8 @@ from pathlib import Path
 from speechbrain.dataio.dataio import load_data_json
 from speechbrain.utils.logger import get_logger
 
-from okd_brain import __version__, audio_checks
+from okd_brain import __version__
+from okd_brain.corpora import checks as audio_checks
 from okd_brain.messages import offer
 
 logger = get_logger(__name__)
@@ -138,7 +139,7 @@ def fingerprint(*inputs):
     Arguments
     ---------
     *inputs : object
-        What `json` can write; the rules of `okd_brain.audio_checks` and the
+        What `json` can write; the rules of `okd_brain.corpora.checks` and the
         version of okd are added.
 
     Returns

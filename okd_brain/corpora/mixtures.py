@@ -30,7 +30,7 @@ from speechbrain.dataio import audio_io
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.data_pipeline import provides, takes
 
-from okd_brain.manifests import below, read_entries, read_samples
+from okd_brain.corpora.manifests import below, read_entries, read_samples
 from okd_brain.noises import scale
 from okd_brain.signals import SAMPLE_RATE
 

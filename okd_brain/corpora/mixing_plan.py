@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from okd_brain.audio_checks import SILENCE_DBFS, Violation, level_dbfs
-from okd_brain.mixtures import LEVEL_DBFS, mixture_entry, read_noise
-from okd_brain.preparation import check_switch
-from okd_brain.splits import SPLITS
+from okd_brain.corpora.checks import SILENCE_DBFS, Violation, level_dbfs
+from okd_brain.corpora.mixtures import LEVEL_DBFS, mixture_entry, read_noise
+from okd_brain.corpora.preparation import check_switch
+from okd_brain.corpora.splits import SPLITS
 
 OFFSETS = ("random", "start")
 PEAK_DBFS = -0.1  # speech goes through a converter; noise does not
@@ -34,7 +34,7 @@ class MixingPlan:
         its noise with it.
     paper_mixing : bool
         Halve all ratios, as the authors' scripts do
-        (`okd_brain.mixtures.mixture_entry`).
+        (`okd_brain.corpora.mixtures.mixture_entry`).
     max_mixtures : dict
         Split -> number of mixtures, or None for every speech in every type of
         noise at every ratio.  Fewer are drawn such that noises and ratios

@@ -1,9 +1,9 @@
 """Speech enhancement on one's own recordings: clean speech, and noise."""
 
-from okd_brain.mixing_plan import MixingPlan
-from okd_brain.mixture_corpus import prepare_mixture_corpus
-from okd_brain.mixtures import LEVEL_DBFS
-from okd_brain.speech_sets import find_talkers
+from okd_brain.corpora.mixing_plan import MixingPlan
+from okd_brain.corpora.mixture_corpus import prepare_mixture_corpus
+from okd_brain.corpora.mixtures import LEVEL_DBFS
+from okd_brain.corpora.speech import find_talkers
 
 # Those of VoiceBank-DEMAND.
 TRAIN_SNRS_DB = (0, 5, 10, 15)
@@ -50,10 +50,10 @@ def mix_recordings(
         Receives the manifests and whatever is resampled or written.
     valid_speakers, test_speakers : list of str, optional
         Talkers that validate and test; default:
-        `okd_brain.talkers.split_by_talker`.
+        `okd_brain.corpora.talkers.split_by_talker`.
     train_noises, valid_noises, test_noises : list of str, optional
         Types of noise, none of them twice; default:
-        `okd_brain.noise_types.choose_noises`.
+        `okd_brain.corpora.noise_sets.choose_noises`.
     train_snrs_db, test_snrs_db : list of float
         Ratios in dB for training and validation, and for the test; a range is
         the list of its steps.
@@ -79,13 +79,13 @@ def mix_recordings(
 
     Returns
     -------
-    okd_brain.mixture_corpus.MixtureCorpus
+    okd_brain.corpora.mixture_corpus.MixtureCorpus
 
     Raises
     ------
     ValueError
         If there is no folder of speech, or ``max_mixtures`` is no dict, and as
-        `okd_brain.mixture_corpus.prepare_mixture_corpus`.
+        `okd_brain.corpora.mixture_corpus.prepare_mixture_corpus`.
     """
     if data_folder is None:
         raise ValueError(

@@ -1,0 +1,1 @@
+"""Folders of audio to manifests of pairs or mixtures, and to datasets."""
