@@ -22,7 +22,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from okd_brain.enhance_jobs import plan
 from okd_brain.export import load_generator
-from okd_brain.export_details import read_details, task_of
+from okd_brain.export.details import read_details, task_of
 from okd_brain.frame_stream import MAX_DELAY_MS
 from okd_brain.listening_waves import enhance_speech
 from okd_brain.noise_options import (

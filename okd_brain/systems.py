@@ -10,7 +10,7 @@ from okd_brain.chosen_checkpoints import (
     choose_checkpoints,
 )
 from okd_brain.export import WEIGHTS, load_generator, read_generator
-from okd_brain.export_details import read_details, task_of
+from okd_brain.export.details import read_details, task_of
 from okd_brain.paired_folders import check_headers
 from okd_brain.score_files import Files, read
 

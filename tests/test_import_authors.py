@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch.nn.utils import spectral_norm
 
-from okd_brain.authors_checkpoint import AuthorsCheckpoint, write_checkpoint
 from okd_brain.discriminators import Discriminator
 from okd_brain.export import (
     export_discriminator,
@@ -20,8 +19,12 @@ from okd_brain.export import (
     load_discriminator,
     load_generator,
 )
+from okd_brain.export.authors_checkpoint import (
+    AuthorsCheckpoint,
+    write_checkpoint,
+)
+from okd_brain.export.import_authors import main
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
-from okd_brain.import_authors import main
 
 
 class Sigmoid(torch.nn.Module):

@@ -31,10 +31,10 @@ from okd_brain.export import (
     export_generator,
     load_generator,
 )
-from okd_brain.export_details import read_details, task_of
+from okd_brain.export.details import read_details, task_of
+from okd_brain.export.import_authors import export_for_authors
 from okd_brain.finish import export_trained
 from okd_brain.generators import BandGainGenerator, CausalLSTMGenerator
-from okd_brain.import_authors import export_for_authors
 from okd_brain.listener_noise import (
     ListenerNoise,
     noise_shaped_like,

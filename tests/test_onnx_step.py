@@ -6,9 +6,9 @@ import pytest
 import torch
 from streams import offline, remembering, speech
 
-from okd_brain import onnx_step
+from okd_brain.export import onnx_step
+from okd_brain.export.onnx_step import export_onnx_step
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
-from okd_brain.onnx_step import export_onnx_step
 from okd_brain.signals import SpectralAnalysis
 
 TOLERANCE = 1e-5

@@ -16,9 +16,9 @@ from speechbrain.utils.fetching import FetchFrom, FetchSource, fetch
 
 from okd_brain import __version__
 from okd_brain.discriminators import Discriminator
-from okd_brain.export_details import FILE, json_values, task_of
-from okd_brain.export_texts import GENERATORS, hyperparams_yaml, model_card
-from okd_brain.weights import (
+from okd_brain.export.details import FILE, json_values, task_of
+from okd_brain.export.texts import GENERATORS, hyperparams_yaml, model_card
+from okd_brain.export.weights import (
     fill,
     load_weights,
     replacing_folder,

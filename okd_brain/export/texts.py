@@ -7,12 +7,15 @@ serves both.  What is for listening enhancement is in ``listening_texts``.
 
 import json
 
+from okd_brain.export.listening_texts import (
+    LISTENING_CARD,
+    LISTENING_HYPERPARAMS,
+)
 from okd_brain.generators import (
     BandGainGenerator,
     BLSTMGenerator,
     CausalLSTMGenerator,
 )
-from okd_brain.listening_texts import LISTENING_CARD, LISTENING_HYPERPARAMS
 from okd_brain.signals import (
     HOP_MS,
     MASK_FLOOR,

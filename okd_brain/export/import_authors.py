@@ -13,19 +13,22 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.authors_checkpoint import AuthorsCheckpoint, write_checkpoint
 from okd_brain.export import (
     export_discriminator,
     export_generator,
     load_discriminator,
     load_generator,
 )
-from okd_brain.export_details import read_details
+from okd_brain.export.authors_checkpoint import (
+    AuthorsCheckpoint,
+    write_checkpoint,
+)
+from okd_brain.export.details import read_details
 from okd_brain.metrics import parse_targets
 
 __all__ = ["export_for_authors", "import_checkpoint", "main"]
 
-logger = get_logger("okd_brain.import_authors")  # also with python -m
+logger = get_logger("okd_brain.export.import_authors")  # also with python -m
 
 DESCRIPTION = """\
 Turn a checkpoint of the authors' MetricGAN-OKD code into an export folder, for

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import torch
 
-from okd_brain.authors_layout import (
+from okd_brain.export.authors_layout import (
     discriminator_from_authors,
     generator_from_authors,
     weights_for_authors,
 )
-from okd_brain.weights import load_weights
+from okd_brain.export.weights import load_weights
 
 SCALAR_FORMATS = {"f8": "d", "f4": "f", "i8": "q", "i4": "i"}
 
