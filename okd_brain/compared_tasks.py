@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from okd_brain.listening_waves import enhance_speech
+from okd_brain.enhance.listening import enhance_speech
+from okd_brain.enhance.speech import enhance_wave
 from okd_brain.paired_folders import pair_folders
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
 from okd_brain.tasks.ssdrc import ssdrc
-from okd_brain.waves import enhance_wave
 
 
 @dataclass(frozen=True)

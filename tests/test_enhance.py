@@ -10,9 +10,10 @@ import pytest
 import soundfile
 import torch
 
-from okd_brain import enhance, waves
+from okd_brain.enhance import command as enhance
 from okd_brain.enhance import enhance_file, enhance_wave, main
-from okd_brain.enhance_jobs import plan
+from okd_brain.enhance import speech as waves
+from okd_brain.enhance.jobs import plan
 from okd_brain.export import export_generator
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.tasks import SpeechEnhancement

@@ -26,6 +26,12 @@ from okd_brain.enhance import (
     enhance_wave,
     main,
 )
+from okd_brain.enhance.noise import (
+    ListenerNoise,
+    noise_shaped_like,
+    read_listener_noise,
+)
+from okd_brain.enhance.noise_levels import NoiseLevels, read_noise_levels
 from okd_brain.export import (
     export_discriminator,
     export_generator,
@@ -35,13 +41,7 @@ from okd_brain.export.details import read_details, task_of
 from okd_brain.export.import_authors import export_for_authors
 from okd_brain.finish import export_trained
 from okd_brain.generators import BandGainGenerator, CausalLSTMGenerator
-from okd_brain.listener_noise import (
-    ListenerNoise,
-    noise_shaped_like,
-    read_listener_noise,
-)
 from okd_brain.networks import build_modules
-from okd_brain.noise_levels import NoiseLevels, read_noise_levels
 from okd_brain.pretrained import start_from_pretrained
 from okd_brain.tasks import ListeningEnhancement
 

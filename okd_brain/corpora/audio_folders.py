@@ -3,7 +3,7 @@
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from okd_brain.enhance_jobs import SUFFIXES
+from okd_brain.enhance.jobs import SUFFIXES
 
 
 class Utterance(NamedTuple):

@@ -20,26 +20,26 @@ from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from okd_brain.enhance_jobs import plan
-from okd_brain.export import load_generator
-from okd_brain.export.details import read_details, task_of
-from okd_brain.frame_stream import MAX_DELAY_MS
-from okd_brain.listening_waves import enhance_speech
-from okd_brain.noise_options import (
+from okd_brain.enhance.files import enhance_file, enhance_speech_file
+from okd_brain.enhance.jobs import plan
+from okd_brain.enhance.listening import enhance_speech
+from okd_brain.enhance.noise_options import (
     NOISE_HELP,
     add_noise_options,
     check_noise_options,
     noise_of,
 )
-from okd_brain.pcm import enhance_stdin
-from okd_brain.segments import (
+from okd_brain.enhance.segments import (
     MIN_SECONDS,
     OVERLAP_SECONDS,
     SEGMENT_SECONDS,
 )
+from okd_brain.enhance.speech import enhance_wave
+from okd_brain.export import load_generator
+from okd_brain.export.details import read_details, task_of
+from okd_brain.frame_stream import MAX_DELAY_MS
+from okd_brain.pcm import enhance_stdin
 from okd_brain.tasks import ListeningEnhancement
-from okd_brain.wave_files import enhance_file, enhance_speech_file
-from okd_brain.waves import enhance_wave
 
 __all__ = [
     "enhance_file",

@@ -3,8 +3,8 @@
 import argparse
 import math
 
-from okd_brain.listener_noise import read_listener_noise
-from okd_brain.noise_levels import read_noise_levels
+from okd_brain.enhance.noise import read_listener_noise
+from okd_brain.enhance.noise_levels import read_noise_levels
 
 NAMES = ("noise", "noise_levels", "snr_db")
 

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.segments import energy_of
+from okd_brain.enhance.segments import energy_of
 from okd_brain.tasks.equal_power import power_ratio
 
 logger = get_logger(__name__)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from okd_brain.file_conversion import opened
-from okd_brain.noise_levels import NoiseLevels
+from okd_brain.enhance.file_conversion import opened
+from okd_brain.enhance.noise_levels import NoiseLevels
+from okd_brain.enhance.segments import SEGMENT_SECONDS, finite
 from okd_brain.noises import speech_shaped
 from okd_brain.resampling import resample
-from okd_brain.segments import SEGMENT_SECONDS, finite
 from okd_brain.signals import SAMPLE_RATE
 
 

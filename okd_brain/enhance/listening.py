@@ -15,10 +15,8 @@ import numpy as np
 import torch
 
 from okd_brain.corpora.mixtures import LEVEL_DBFS
-from okd_brain.generators import BandGainGenerator
-from okd_brain.listener_noise import ListenerNoise
-from okd_brain.resampling import resample
-from okd_brain.segments import (
+from okd_brain.enhance.noise import ListenerNoise
+from okd_brain.enhance.segments import (
     SEGMENT_SECONDS,
     energy_of,
     enhanced_segments,
@@ -27,6 +25,8 @@ from okd_brain.segments import (
     samples_of,
     wave_of,
 )
+from okd_brain.generators import BandGainGenerator
+from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.tasks.equal_power import power_ratio
 from okd_brain.tasks.listening import ListeningEnhancement

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from okd_brain.file_conversion import FORMATS
+from okd_brain.enhance.file_conversion import FORMATS
 
 # What is picked up in folders, unless hidden; a file that is named or matched by
 # a pattern is tried whatever its suffix.

@@ -7,14 +7,14 @@ pass by less than -30 dB (the tests hold it to that).
 
 import torch
 
-from okd_brain.generators import BandGainGenerator
-from okd_brain.segments import (
+from okd_brain.enhance.segments import (
     SEGMENT_SECONDS,
     enhanced_segments,
     reader,
     samples_of,
     wave_of,
 )
+from okd_brain.generators import BandGainGenerator
 from okd_brain.tasks import SpeechEnhancement
 
 

@@ -1,10 +1,10 @@
 """Enhancement of one audio file into another, for either task."""
 
-from okd_brain.file_conversion import block_reader, convert_file
-from okd_brain.listener_noise import noise_shaped_like
-from okd_brain.listening_waves import measure, speech_blocks
-from okd_brain.segments import SEGMENT_SECONDS
-from okd_brain.waves import enhanced_blocks
+from okd_brain.enhance.file_conversion import block_reader, convert_file
+from okd_brain.enhance.listening import measure, speech_blocks
+from okd_brain.enhance.noise import noise_shaped_like
+from okd_brain.enhance.segments import SEGMENT_SECONDS
+from okd_brain.enhance.speech import enhanced_blocks
 
 
 def enhance_file(
@@ -27,7 +27,7 @@ def enhance_file(
     overwrite : bool
         Replace an existing destination.
     segment_seconds : int
-        See ``okd_brain.segments``.
+        See ``okd_brain.enhance.segments``.
     on_progress : callable, optional
         See ``convert_file``.
 
@@ -111,7 +111,7 @@ def enhance_speech_file(
     overwrite : bool
         Replace an existing destination.
     segment_seconds : int
-        See ``okd_brain.segments``.
+        See ``okd_brain.enhance.segments``.
     on_progress : callable, optional
         See ``convert_file``.
 
