@@ -18,7 +18,7 @@ import okd_brain
 from okd_brain.enhance import main
 from okd_brain.export import export_generator
 from okd_brain.generators import BLSTMGenerator
-from okd_brain.pcm import enhance_pcm
+from okd_brain.streaming.pcm import enhance_pcm
 
 ROOT = Path(okd_brain.__file__).parents[1]
 HALF_A_STEP = 0.5 / 2**15

@@ -37,8 +37,8 @@ from okd_brain.enhance.segments import (
 from okd_brain.enhance.speech import enhance_wave
 from okd_brain.export import load_generator
 from okd_brain.export.details import read_details, task_of
-from okd_brain.frame_stream import MAX_DELAY_MS
-from okd_brain.pcm import enhance_stdin
+from okd_brain.streaming.frames import MAX_DELAY_MS
+from okd_brain.streaming.pcm import enhance_stdin
 from okd_brain.tasks import ListeningEnhancement
 
 __all__ = [

@@ -63,7 +63,7 @@ inputs = task.analyse(speech[None], noise[None], torch.ones(1))
 enhanced = task.enhance(network, inputs).wave[0]
 ```
 
-Two streams in real time: `okd_brain.listening_stream`. For training on:
+Two streams in real time: `okd_brain.streaming.listening`. For training on:
 `okd_brain.export.load_generator("path/to/this/folder")`.
 
 | | |

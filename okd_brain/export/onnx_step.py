@@ -1,7 +1,7 @@
 """One frame of a causal generator as an ONNX file, for programs without Python.
 
 The file holds the network alone.  What is around it, per frame and in any
-language, is in ``okd_brain.streaming`` and ``okd_brain.frame_stream``: spectrum
+language, is in ``okd_brain.streaming`` and ``okd_brain.streaming.frames``: spectrum
 of 512 windowed samples, 256 further each time; log(1 + magnitude); the network;
 exp(mask * that) - 1 with the phase of the spectrum; inverse transform, window,
 overlap-add, division by the sum of the two squared windows.

@@ -8,9 +8,9 @@ import torch
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.generators import BandGainGenerator
-from okd_brain.listening_stream import StreamingListeningEnhancer
 from okd_brain.signals import N_FFT, SAMPLE_RATE
 from okd_brain.streaming import StreamingEnhancer
+from okd_brain.streaming.listening import StreamingListeningEnhancer
 
 logger = get_logger(__name__)
 

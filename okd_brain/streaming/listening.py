@@ -7,9 +7,9 @@ speech and noise alike: gains of frame t depend on frames up to t only, and its
 power is kept without knowing what follows (Li and Yamagishi 2021, eq. 10).
 """
 
-from okd_brain.frame_stream import FrameStream
 from okd_brain.generators import BandGainGenerator
 from okd_brain.signals import SAMPLE_RATE
+from okd_brain.streaming.frames import FrameStream
 from okd_brain.tasks.bands import BandGains
 
 

@@ -9,9 +9,9 @@ depends on frames up to t only.
 import torch
 from speechbrain.processing.features import spectral_magnitude
 
-from okd_brain.frame_stream import FrameStream
 from okd_brain.generators import CausalLSTMGenerator
 from okd_brain.signals import SAMPLE_RATE
+from okd_brain.streaming.frames import FrameStream
 
 
 class StreamingEnhancer(FrameStream):
