@@ -15,13 +15,13 @@ import torch
 from speechbrain.utils.logger import get_logger
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from okd_brain import report
-from okd_brain.breakdown import break_down, tables
 from okd_brain.compared_tasks import ENHANCEMENT
 from okd_brain.comparison import compare, corpus_name
-from okd_brain.conditions import find_conditions, read_conditions
 from okd_brain.metrics import METRICS, resolve_metrics
 from okd_brain.paired_folders import check_headers
+from okd_brain.results import report
+from okd_brain.results.breakdown import break_down, tables
+from okd_brain.results.conditions import find_conditions, read_conditions
 from okd_brain.scoring import Scorer
 from okd_brain.systems import EnhancingSystem, FolderSystem, find_systems
 

@@ -4,11 +4,11 @@ from speechbrain.utils.checkpoints import torch_recovery
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.breakdown import break_down, tables
-from okd_brain.conditions import conditions_of
 from okd_brain.export import export_discriminator, export_generator
 from okd_brain.networks import bare
-from okd_brain.report import (
+from okd_brain.results.breakdown import break_down, tables
+from okd_brain.results.conditions import conditions_of
+from okd_brain.results.report import (
     make_results,
     optimism,
     table,

@@ -18,8 +18,8 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from okd_brain.metrics import METRICS, resolve_metrics
+from okd_brain.results.statistics import summarise, table, write_csv, write_json
 from okd_brain.score_files import match, read
-from okd_brain.score_summary import summarise, table, write_csv, write_json
 from okd_brain.scoring import Failure, Scorer
 
 logger = get_logger("okd_brain.score")  # also when run with python -m

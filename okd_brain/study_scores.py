@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from okd_brain.report import chosen_on_test
+from okd_brain.results.report import chosen_on_test
 
 
 @dataclass(frozen=True)

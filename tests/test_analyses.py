@@ -20,8 +20,8 @@ from okd_brain.analyses.kept import spread_batches
 from okd_brain.analyses.tables import read_scores
 from okd_brain.analyses.training_curves import score_checkpoints
 from okd_brain.config import read_experiment
-from okd_brain.report import make_results, write_results
-from okd_brain.score_summary import write_csv
+from okd_brain.results.report import make_results, write_results
+from okd_brain.results.statistics import write_csv
 
 STAGES = ("--warmup_epochs=1", "--discriminator_epochs=1")
 SECONDS = 0.5

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from okd_brain.breakdown import break_down, tables
-from okd_brain.conditions import find_conditions, read_conditions
+from okd_brain.results.breakdown import break_down, tables
+from okd_brain.results.conditions import find_conditions, read_conditions
 
 
 def scores_of(names):

@@ -9,7 +9,6 @@ import torch
 from experiments import BASE, RECIPE, TESTS, train_script
 from tiny_corpus import burst, write_wave
 
-from okd_brain.conditions import find_conditions
 from okd_brain.corpora.examination import Recording
 from okd_brain.corpora.noise_splits import divide_noises
 from okd_brain.corpora.own_corpus import (
@@ -19,6 +18,7 @@ from okd_brain.corpora.own_corpus import (
     mix_recordings,
 )
 from okd_brain.corpora.paired import prepare_corpus
+from okd_brain.results.conditions import find_conditions
 
 TALKERS = ("anna", "bert", "carl", "male")
 

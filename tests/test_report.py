@@ -4,7 +4,7 @@ import csv
 import json
 import math
 
-from okd_brain.report import (
+from okd_brain.results.report import (
     make_results,
     table,
     write_breakdown,

@@ -13,8 +13,8 @@ from scoring_signals import RATE, noisy, speech
 
 from okd_brain import score
 from okd_brain.metrics import METRICS
+from okd_brain.results.statistics import Summary, summarise, table
 from okd_brain.score_files import Files, match, read
-from okd_brain.score_summary import Summary, summarise, table
 from okd_brain.scoring import Failure
 
 UTTERANCES = ["a", "b", "sub/c"]
