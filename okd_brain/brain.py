@@ -9,21 +9,25 @@ An epoch is a sequence of whole passes over its utterances: the generators
 import speechbrain as sb
 import torch
 
-from okd_brain.current_set import CurrentSetMaker
-from okd_brain.evaluation import EvaluatingBrain
-from okd_brain.excerpts import ExcerptReader
 from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers, mse
-from okd_brain.networks import discriminator_heads, without_ddp, world_size
-from okd_brain.optimizers import (
+from okd_brain.training.current_set import CurrentSetMaker
+from okd_brain.training.evaluating import EvaluatingBrain
+from okd_brain.training.excerpts import ExcerptReader
+from okd_brain.training.networks import (
+    discriminator_heads,
+    without_ddp,
+    world_size,
+)
+from okd_brain.training.optimizers import (
     anneal,
     follow_experiment,
     make_optimizers,
     of_phase,
 )
-from okd_brain.phases import PhasedLoader
-from okd_brain.replay import Replay
-from okd_brain.running_means import RunningMeans
+from okd_brain.training.phases import PhasedLoader
+from okd_brain.training.replay import Replay
+from okd_brain.training.running_means import RunningMeans
 
 
 class OKDBrain(EvaluatingBrain):

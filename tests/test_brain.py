@@ -10,7 +10,7 @@ from speechbrain.core import Stage
 from speechbrain.dataio.batch import PaddedBatch
 
 from okd_brain.mimicry import mse
-from okd_brain.networks import build_modules
+from okd_brain.training.networks import build_modules
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,12 @@
 import pytest
 import torch
 
-from okd_brain.checkpoints import AtomicCheckpointer, Selection, StepCounter
 from okd_brain.metrics import METRICS, Metric, parse_targets
+from okd_brain.training.checkpoints import (
+    AtomicCheckpointer,
+    Selection,
+    StepCounter,
+)
 
 
 def test_a_save_that_dies_leaves_no_checkpoint(tmp_path):

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from okd_brain.curriculum import Curriculum
-from okd_brain.replay import Replay
+from okd_brain.training.curriculum import Curriculum
+from okd_brain.training.replay import Replay
 
 LENGTHS = {f"u{number}": 16000 for number in range(10)}
 

@@ -14,7 +14,6 @@ import torch
 import yaml
 from experiments import BASE, LE_BASE, RECIPE, make_brain, speech
 
-from okd_brain.checkpoints import AtomicCheckpointer, StepCounter
 from okd_brain.compared_tasks import ENHANCEMENT, LISTENING
 from okd_brain.corpora.manifests import make_dataset, write_json
 from okd_brain.enhance import main as okd_enhance
@@ -23,6 +22,7 @@ from okd_brain.export import export_generator
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.metrics import METRICS
 from okd_brain.resampling import resample
+from okd_brain.training.checkpoints import AtomicCheckpointer, StepCounter
 
 RATE = 16000
 NAMES = ["p1_a", "p1_b", "p2_a", "p2_b"]

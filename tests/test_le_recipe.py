@@ -13,7 +13,7 @@ from experiments import (
 from hyperpyyaml import load_hyperpyyaml
 
 from okd_brain.metrics import parse_targets
-from okd_brain.networks import discriminator_heads
+from okd_brain.training.networks import discriminator_heads
 
 HPARAMS = sorted((LE_RECIPE / "hparams").glob("*.yaml"))
 

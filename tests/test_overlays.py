@@ -10,7 +10,7 @@ from okd_brain.config import read_experiment
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.metrics import parse_targets
 from okd_brain.mimicry import kl, l1
-from okd_brain.networks import discriminator_heads
+from okd_brain.training.networks import discriminator_heads
 
 HPARAMS = RECIPE / "hparams"
 OVERLAYS = sorted(path for path in HPARAMS.glob("*.yaml") if path != BASE)

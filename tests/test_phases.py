@@ -2,7 +2,7 @@
 
 import pytest
 
-from okd_brain.phases import Phase, PhasedLoader, share
+from okd_brain.training.phases import Phase, PhasedLoader, share
 
 
 def load(item):

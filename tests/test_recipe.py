@@ -16,13 +16,13 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.inference.enhancement import SpectralMaskEnhancement
 from stand_ins import stand_in_for_speechmos
 
-from okd_brain import recipe
 from okd_brain.config import read_experiment
 from okd_brain.enhance import command as enhance
 from okd_brain.export import load_discriminator
 from okd_brain.measures.optional import is_installed
 from okd_brain.metrics import parse_targets
-from okd_brain.networks import discriminator_heads
+from okd_brain.training import run as recipe
+from okd_brain.training.networks import discriminator_heads
 
 HPARAMS = sorted((RECIPE / "hparams").glob("*.yaml"))
 SCHEDULES = sorted((RECIPE / "hparams" / "schedules").glob("*.yaml"))

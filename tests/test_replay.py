@@ -6,8 +6,8 @@ import random
 import pytest
 import torch
 
-from okd_brain.excerpts import Excerpt, draw_excerpts
-from okd_brain.replay import Record, Replay
+from okd_brain.training.excerpts import Excerpt, draw_excerpts
+from okd_brain.training.replay import Record, Replay
 
 
 def record(replay, epoch, utterance="u1", wave=None):

@@ -21,7 +21,7 @@ from speechbrain.utils.logger import get_logger
 
 from okd_brain.config import read_experiment
 from okd_brain.distributed import end_distributed_run
-from okd_brain.recipe import make_brain, train_and_test
+from okd_brain.training.run import make_brain, train_and_test
 
 logger = get_logger(__name__)
 SCHEDULES = Path(__file__).resolve().parent / "hparams" / "schedules"

@@ -23,7 +23,7 @@ from okd_brain.corpora.mini import build_mini_corpus
 from okd_brain.corpora.own_corpus import mix_recordings
 from okd_brain.corpora.preparation import check_options, refuse_unused
 from okd_brain.distributed import end_distributed_run
-from okd_brain.recipe import make_brain, train_and_test
+from okd_brain.training.run import make_brain, train_and_test
 
 logger = get_logger(__name__)
 SCHEDULES = Path(__file__).resolve().parent / "hparams" / "schedules"

@@ -20,9 +20,9 @@ process of a distributed one make the same ones.
 
 import random
 
-from okd_brain.excerpts import draw_excerpts
-from okd_brain.phases import Phase
 from okd_brain.signals import SAMPLE_RATE
+from okd_brain.training.excerpts import draw_excerpts
+from okd_brain.training.phases import Phase
 
 MIN_TRAIN_SECONDS = 1.0  # STOI needs 30 active frames of 12.8 ms, PESQ 0.25 s
 

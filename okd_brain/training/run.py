@@ -4,9 +4,9 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.brain import OKDBrain
-from okd_brain.finish import export_trained, report_on
-from okd_brain.networks import build_modules
-from okd_brain.pretrained import start_from_pretrained
+from okd_brain.training.finish import export_trained, report_on
+from okd_brain.training.networks import build_modules
+from okd_brain.training.pretrained import start_from_pretrained
 
 logger = get_logger(__name__)
 

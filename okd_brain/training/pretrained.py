@@ -22,7 +22,7 @@ from okd_brain.export import load_discriminator, load_generator
 from okd_brain.export.weights import fill
 from okd_brain.messages import offer
 from okd_brain.metrics import parse_targets
-from okd_brain.networks import discriminator_heads
+from okd_brain.training.networks import discriminator_heads
 
 logger = get_logger(__name__)
 

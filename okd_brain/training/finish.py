@@ -5,7 +5,6 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.export import export_discriminator, export_generator
-from okd_brain.networks import bare
 from okd_brain.results.breakdown import break_down, tables
 from okd_brain.results.conditions import conditions_of
 from okd_brain.results.report import (
@@ -15,6 +14,7 @@ from okd_brain.results.report import (
     write_breakdown,
     write_results,
 )
+from okd_brain.training.networks import bare
 
 logger = get_logger(__name__)
 

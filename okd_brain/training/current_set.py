@@ -6,8 +6,8 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.replay import Record
 from okd_brain.scoring.board import Scoreboard, gather
+from okd_brain.training.replay import Record
 
 logger = get_logger(__name__)
 

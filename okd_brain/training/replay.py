@@ -19,7 +19,7 @@ from speechbrain.utils.checkpoints import (
     register_checkpoint_hooks,
 )
 
-from okd_brain.excerpts import Excerpt
+from okd_brain.training.excerpts import Excerpt
 
 FORMAT = 1  # of the saved records
 

@@ -1,0 +1,1 @@
+"""The run around the algorithm: epochs, replay, checkpoints, evaluation."""
