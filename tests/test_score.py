@@ -11,10 +11,10 @@ import pytest
 import soundfile
 from scoring_signals import RATE, noisy, speech
 
-from okd_brain import score
+from okd_brain.evaluation import score
+from okd_brain.evaluation.files import Files, match, read
 from okd_brain.metrics import METRICS
 from okd_brain.results.statistics import Summary, summarise, table
-from okd_brain.score_files import Files, match, read
 from okd_brain.scoring import Failure
 
 UTTERANCES = ["a", "b", "sub/c"]
@@ -236,4 +236,4 @@ def test_the_table_shows_missing_numbers():
 
 def test_the_script_is_declared():
     setup = Path(__file__).parents[1] / "setup.cfg"
-    assert "okd-score = okd_brain.score:main" in setup.read_text()
+    assert "okd-score = okd_brain.evaluation.score:main" in setup.read_text()

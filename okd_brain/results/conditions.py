@@ -4,7 +4,7 @@ import json
 import math
 from pathlib import Path
 
-from okd_brain.paired_folders import listed
+from okd_brain.evaluation.paired_folders import listed
 
 CONDITIONS = ("snr_db", "noise", "speaker")
 LOG_PATTERN = "log_*.txt"  # VoiceBank-DEMAND: log_testset.txt

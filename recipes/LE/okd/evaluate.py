@@ -13,8 +13,8 @@ Authors
 
 import sys
 
-from okd_brain.compared_tasks import LISTENING
-from okd_brain.evaluate import main
+from okd_brain.evaluation.command import main
+from okd_brain.evaluation.tasks import LISTENING
 
 if __name__ == "__main__":
     sys.exit(main(compared=LISTENING))

@@ -2,7 +2,7 @@
 
     evaluate.py results/1 other/enhanced=theirs --clean clean/ --noisy noisy/
 
-``evaluate.py --help`` (equally ``python -m okd_brain.evaluate --help``) says
+``evaluate.py --help`` (equally ``python -m okd_brain.evaluation.command --help``) says
 what it reads, computes and writes.
 """
 
@@ -15,17 +15,23 @@ import torch
 from speechbrain.utils.logger import get_logger
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from okd_brain.compared_tasks import ENHANCEMENT
-from okd_brain.comparison import compare, corpus_name
+from okd_brain.evaluation.comparison import compare, corpus_name
+from okd_brain.evaluation.paired_folders import check_headers
+from okd_brain.evaluation.systems import (
+    EnhancingSystem,
+    FolderSystem,
+    find_systems,
+)
+from okd_brain.evaluation.tasks import ENHANCEMENT
 from okd_brain.metrics import METRICS, resolve_metrics
-from okd_brain.paired_folders import check_headers
 from okd_brain.results import report
 from okd_brain.results.breakdown import break_down, tables
 from okd_brain.results.conditions import find_conditions, read_conditions
 from okd_brain.scoring import Scorer
-from okd_brain.systems import EnhancingSystem, FolderSystem, find_systems
 
-logger = get_logger("okd_brain.evaluate")  # also when run with python -m
+logger = get_logger(
+    "okd_brain.evaluation.command"
+)  # also when run with python -m
 
 SPLIT = "test"
 

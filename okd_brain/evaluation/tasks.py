@@ -8,7 +8,7 @@ import torch
 
 from okd_brain.enhance.listening import enhance_speech
 from okd_brain.enhance.speech import enhance_wave
-from okd_brain.paired_folders import pair_folders
+from okd_brain.evaluation.paired_folders import pair_folders
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
 from okd_brain.tasks.ssdrc import ssdrc

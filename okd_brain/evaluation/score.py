@@ -2,7 +2,7 @@
 
     okd-score clean/ enhanced/ --metrics pesq csig cbak covl -o scores.csv
 
-``okd-score --help`` (equally ``python -m okd_brain.score --help``) says what it
+``okd-score --help`` (equally ``python -m okd_brain.evaluation.score --help``) says what it
 reads, computes and returns.
 """
 
@@ -17,12 +17,14 @@ from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from okd_brain.evaluation.files import match, read
 from okd_brain.metrics import METRICS, resolve_metrics
 from okd_brain.results.statistics import summarise, table, write_csv, write_json
-from okd_brain.score_files import match, read
 from okd_brain.scoring import Failure, Scorer
 
-logger = get_logger("okd_brain.score")  # also when run with python -m
+logger = get_logger(
+    "okd_brain.evaluation.score"
+)  # also when run with python -m
 
 DEFAULT_METRICS = ["pesq", "csig", "cbak", "covl", "stoi", "si_sdr"]
 WRITERS = (".csv", ".json")

@@ -34,8 +34,8 @@ def compare(systems, given, metrics, n_jobs=1):
     Example
     -------
     >>> import soundfile
-    >>> from okd_brain.paired_folders import pair_folders
-    >>> from okd_brain.systems import FolderSystem
+    >>> from okd_brain.evaluation.paired_folders import pair_folders
+    >>> from okd_brain.evaluation.systems import FolderSystem
     >>> folder = getfixture("tmp_path")
     >>> speech = np.sin(np.arange(16000) ** 1.2) / 2
     >>> for name, level in (("clean", 0.0), ("noisy", 0.05)):

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from okd_brain.chosen_checkpoints import (
+from okd_brain.evaluation.checkpoints import (
     ORIGIN_KEYS,
     choose_checkpoints,
 )
+from okd_brain.evaluation.files import Files, read
+from okd_brain.evaluation.paired_folders import check_headers
 from okd_brain.export import WEIGHTS, load_generator, read_generator
 from okd_brain.export.details import read_details, task_of
-from okd_brain.paired_folders import check_headers
-from okd_brain.score_files import Files, read
 
 
 @dataclass(frozen=True)

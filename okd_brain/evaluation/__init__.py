@@ -1,0 +1,1 @@
+"""Compare models, checkpoints and folders of files; score files."""
