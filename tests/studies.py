@@ -1,7 +1,7 @@
 """A recipe in miniature: its train.py writes what it is told to have scored."""
 
-from okd_brain.study_file import read_study
-from okd_brain.study_plan import parse_overrides, plan_runs
+from okd_brain.studies.file import read_study
+from okd_brain.studies.plan import parse_overrides, plan_runs
 
 TRAIN = """
 import json, pathlib, sys, time

@@ -7,10 +7,10 @@ import pytest
 from experiments import RECIPE
 from studies import STUDY, write_recipe
 
-from okd_brain import study_runs
-from okd_brain.study import main
-from okd_brain.study_file import read_study
-from okd_brain.study_plan import plan_runs, record_options
+from okd_brain.studies import runs as study_runs
+from okd_brain.studies.command import main
+from okd_brain.studies.file import read_study
+from okd_brain.studies.plan import plan_runs, record_options
 
 STUDIES = sorted((RECIPE / "studies").glob("*.yaml"))
 
@@ -80,7 +80,7 @@ def test_ctrl_c_is_no_traceback(study, monkeypatch, caplog):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("okd_brain.study.run_all", interrupted)
+    monkeypatch.setattr("okd_brain.studies.command.run_all", interrupted)
     assert study() == 130
     assert "The same command goes on from here" in caplog.text
 

@@ -3,7 +3,7 @@
 import pytest
 from studies import STUDY, write_recipe
 
-from okd_brain.study_file import read_study
+from okd_brain.studies.file import read_study
 
 
 @pytest.fixture

@@ -8,14 +8,15 @@ import types
 import pytest
 from studies import plan_tiny, write_recipe
 
-from okd_brain import study_launchers, study_runs
-from okd_brain.study_launchers import (
+from okd_brain.studies import launchers as study_launchers
+from okd_brain.studies import runs as study_runs
+from okd_brain.studies.launchers import (
     Command,
     LocalLauncher,
     SlurmLauncher,
     slurm_launcher,
 )
-from okd_brain.study_runs import run_all
+from okd_brain.studies.runs import run_all
 
 
 @pytest.fixture(autouse=True)

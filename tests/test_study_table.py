@@ -8,11 +8,11 @@ import pytest
 from scipy.stats import ttest_rel
 from studies import write_recipe
 
-from okd_brain.study_differences import differences
-from okd_brain.study_file import read_study
-from okd_brain.study_plan import plan_runs
-from okd_brain.study_scores import Row
-from okd_brain.study_table import write_table
+from okd_brain.studies.differences import differences
+from okd_brain.studies.file import read_study
+from okd_brain.studies.plan import plan_runs
+from okd_brain.studies.scores import Row
+from okd_brain.studies.table import write_table
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import statistics
 from pathlib import Path
 
 from okd_brain.corpora.manifests import write_json
-from okd_brain.study_differences import (
+from okd_brain.studies.differences import (
     CONFIDENCE,
     differences,
     interval_factor,
 )
-from okd_brain.study_scores import Row, collect
+from okd_brain.studies.scores import Row, collect
 
 
 def write_table(study, runs, folder):

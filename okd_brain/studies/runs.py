@@ -5,7 +5,7 @@ import time
 
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.study_launchers import Command
+from okd_brain.studies.launchers import Command
 
 logger = get_logger(__name__)
 

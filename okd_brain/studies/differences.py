@@ -37,7 +37,7 @@ def differences(rows, metrics):
 
     Example
     -------
-    >>> from okd_brain.study_scores import Row
+    >>> from okd_brain.studies.scores import Row
     >>> rows = [
     ...     Row("a", "pesq", {"pesq": {1: 2.5, 2: 2.75, 3: 2.25}}, {}),
     ...     Row("b", "pesq", {"pesq": {1: 2.0, 2: 2.25, 3: 1.5}}, {}),

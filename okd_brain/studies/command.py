@@ -8,11 +8,11 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.study_file import read_study
-from okd_brain.study_launchers import LocalLauncher, slurm_launcher
-from okd_brain.study_plan import parse_overrides, plan_runs, record_options
-from okd_brain.study_runs import run_all
-from okd_brain.study_table import write_table
+from okd_brain.studies.file import read_study
+from okd_brain.studies.launchers import LocalLauncher, slurm_launcher
+from okd_brain.studies.plan import parse_overrides, plan_runs, record_options
+from okd_brain.studies.runs import run_all
+from okd_brain.studies.table import write_table
 
 logger = get_logger(__name__)
 

@@ -9,7 +9,7 @@ import yaml
 
 from okd_brain.config import read_experiment
 from okd_brain.corpora.manifests import write_json
-from okd_brain.study_file import PLACEHOLDER, RESERVED, Entry
+from okd_brain.studies.file import PLACEHOLDER, RESERVED, Entry
 
 RECORD = "study_options.json"
 LOG = "study_log.txt"

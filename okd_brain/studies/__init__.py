@@ -1,0 +1,1 @@
+"""Many experiments and seeds, in one table."""
