@@ -12,11 +12,11 @@ from experiments import RECIPE, dataset, fit, load_hparams, make_brain, weights
 from hyperpyyaml import resolve_references
 from speechbrain.utils.checkpoints import torch_recovery
 
+from okd_brain.analyses.checkpoints import spread_batches
 from okd_brain.analyses.conflict import gradients, measure_conflict
 from okd_brain.analyses.correlation import correlate, correlation_matrices
 from okd_brain.analyses.distance import measure_distance, open_run
 from okd_brain.analyses.flatness import measure_flatness
-from okd_brain.analyses.kept import spread_batches
 from okd_brain.analyses.tables import read_scores
 from okd_brain.analyses.training_curves import score_checkpoints
 from okd_brain.config import read_experiment

@@ -13,9 +13,13 @@ import math
 import torch
 from speechbrain.utils.checkpoints import torch_recovery
 
-from okd_brain.analyses.kept import kept_checkpoints, spread_batches, when
+from okd_brain.analyses.checkpoints import (
+    kept_checkpoints,
+    spread_batches,
+    when,
+)
+from okd_brain.analyses.plots import Point
 from okd_brain.mimicry import from_peers
-from okd_brain.plots import Point
 from okd_brain.scoring.board import means
 from okd_brain.training.checkpoints import load_generators
 from okd_brain.training.networks import bare

@@ -8,10 +8,14 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.checkpoints import Checkpointer
 
-from okd_brain.analyses.kept import kept_checkpoints, spread_batches, when
+from okd_brain.analyses.checkpoints import (
+    kept_checkpoints,
+    spread_batches,
+    when,
+)
+from okd_brain.analyses.plots import Point
 from okd_brain.metrics import parse_targets
 from okd_brain.mimicry import mse
-from okd_brain.plots import Point
 from okd_brain.training.checkpoints import load_generators
 from okd_brain.training.networks import build_modules
 

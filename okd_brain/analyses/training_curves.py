@@ -1,6 +1,6 @@
 """Scores over training: every validated checkpoint, on validation and test."""
 
-from okd_brain.analyses.kept import kept_checkpoints, when
+from okd_brain.analyses.checkpoints import kept_checkpoints, when
 from okd_brain.scoring.board import means
 
 

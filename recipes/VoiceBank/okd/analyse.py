@@ -31,10 +31,10 @@ from okd_brain.analyses.distance import (
     open_run,
 )
 from okd_brain.analyses.flatness import measure_flatness
+from okd_brain.analyses.plots import draw_lines, draw_matrices, melt
 from okd_brain.analyses.tables import read_scores, write_rows
 from okd_brain.analyses.training_curves import score_checkpoints
 from okd_brain.distributed import end_distributed_run
-from okd_brain.plots import draw_lines, draw_matrices, melt
 
 
 def correlation(arguments, argv):
