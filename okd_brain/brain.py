@@ -9,16 +9,13 @@ An epoch is a sequence of whole passes over its utterances: the generators
 import speechbrain as sb
 import torch
 
+from okd_brain.distributed import without_ddp, world_size
 from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers, mse
 from okd_brain.training.current_set import CurrentSetMaker
 from okd_brain.training.evaluating import EvaluatingBrain
 from okd_brain.training.excerpts import ExcerptReader
-from okd_brain.training.networks import (
-    discriminator_heads,
-    without_ddp,
-    world_size,
-)
+from okd_brain.training.networks import discriminator_heads
 from okd_brain.training.optimizers import (
     anneal,
     follow_experiment,

@@ -1,6 +1,7 @@
-"""How the processes of a distributed run find each other and part."""
+"""Processes that train together: how they meet, count themselves and part."""
 
 import gc
+import os
 
 import torch
 from speechbrain.utils.distributed import ddp_init_group
@@ -40,3 +41,33 @@ def end_distributed_run():
         distributed.destroy_process_group()
         gc.collect()
         del group
+
+
+def without_ddp(module):
+    """Return a module without its DistributedDataParallel wrapper."""
+    ddp = torch.nn.parallel.DistributedDataParallel
+    return module.module if isinstance(module, ddp) else module
+
+
+def bare(module):
+    """Return a module without any wrapper, as it is saved and exported.
+
+    Example
+    -------
+    >>> linear = torch.nn.Linear(1, 1)
+    >>> bare(torch.compile(linear)) is linear
+    True
+    """
+    return getattr(without_ddp(module), "_orig_mod", without_ddp(module))
+
+
+def world_size():
+    """Return the number of processes that train together."""
+    if not torch.distributed.is_initialized():
+        return 1
+    return torch.distributed.get_world_size()
+
+
+def processes_here():
+    """Return how many of these share this machine, as torchrun says."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))

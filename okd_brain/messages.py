@@ -1,6 +1,13 @@
-"""What to offer when a name is not known."""
+"""Wording of errors: what was meant, what would be accepted, how many more."""
 
 from difflib import get_close_matches
+
+
+class UserError(ValueError):
+    """An error that the user can mend; the message says how.
+
+    Commands print its message alone, without a traceback.
+    """
 
 
 def offer(name, known):
@@ -28,3 +35,38 @@ def offer(name, known):
     close = " or ".join(map(repr, get_close_matches(str(name), known)))
     question = f"; did you mean {close}?" if close else "."
     return f"{question} Known: {', '.join(known) or 'none'}."
+
+
+def listed(names, limit=5):
+    """Return the first of some names, and how many more there are.
+
+    Example
+    -------
+    >>> listed(["a", "b", "c", "d", "e", "f", "g"])
+    'a, b, c, d, e and 2 more'
+    """
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(map(str, names[:limit])) + more
+
+
+def check_switch(name, value):
+    """Refuse what is neither True nor False: the text "False" would be true.
+
+    Arguments
+    ---------
+    name : str
+        The option.
+    value : object
+        What it was given.
+
+    Raises
+    ------
+    UserError
+        If the value is not a bool.
+    """
+    if not isinstance(value, bool):
+        raise UserError(
+            f"{name} is {value!r}, must be True or False; on the command line "
+            f"write --{name} True"
+        )

@@ -19,10 +19,10 @@ from okd_brain.analyses.checkpoints import (
     when,
 )
 from okd_brain.analyses.plots import Point
+from okd_brain.distributed import bare
 from okd_brain.mimicry import from_peers
 from okd_brain.scoring.board import means
 from okd_brain.training.checkpoints import load_generators
-from okd_brain.training.networks import bare
 
 MIMICRY = "mimicry"
 

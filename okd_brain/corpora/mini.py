@@ -27,7 +27,7 @@ from okd_brain.signals import SAMPLE_RATE
 
 logger = get_logger(__name__)
 
-PROMPTS_FOLDER = Path(__file__).resolve().parent.parent / "tests" / "samples"
+PROMPTS_FOLDER = Path(__file__).resolve().parents[2] / "tests" / "samples"
 
 TALKERS = {
     "train": ("allison", "carlo"),

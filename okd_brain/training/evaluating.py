@@ -9,6 +9,7 @@ from speechbrain.utils.distributed import get_rank
 from speechbrain.utils.parallel import get_available_cpu_count
 
 from okd_brain.config import refuse_unsupported_options
+from okd_brain.distributed import bare, processes_here, world_size
 from okd_brain.metrics import parse_targets, resolve_metrics
 from okd_brain.mimicry import mse
 from okd_brain.scoring import Scorer
@@ -18,7 +19,6 @@ from okd_brain.training.checkpoints import (
     StepCounter,
     load_generators,
 )
-from okd_brain.training.networks import bare, processes_here, world_size
 
 
 class EvaluatingBrain(sb.Brain):

@@ -4,6 +4,7 @@ from speechbrain.utils.checkpoints import torch_recovery
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.distributed import bare
 from okd_brain.export import export_discriminator, export_generator
 from okd_brain.results.breakdown import break_down, tables
 from okd_brain.results.conditions import conditions_of
@@ -14,7 +15,6 @@ from okd_brain.results.report import (
     write_breakdown,
     write_results,
 )
-from okd_brain.training.networks import bare
 
 logger = get_logger(__name__)
 

@@ -1,9 +1,5 @@
 """The networks of an experiment: one generator per target, and discriminators."""
 
-import os
-
-import torch
-
 from okd_brain.metrics import heads_of, parse_targets
 
 
@@ -66,33 +62,3 @@ def build_modules(hparams):
             normalise=hparams["task"].normalise_discriminator_input,
         )
     return modules
-
-
-def without_ddp(module):
-    """Return a module without its DistributedDataParallel wrapper."""
-    ddp = torch.nn.parallel.DistributedDataParallel
-    return module.module if isinstance(module, ddp) else module
-
-
-def bare(module):
-    """Return a module without any wrapper, as it is saved and exported.
-
-    Example
-    -------
-    >>> linear = torch.nn.Linear(1, 1)
-    >>> bare(torch.compile(linear)) is linear
-    True
-    """
-    return getattr(without_ddp(module), "_orig_mod", without_ddp(module))
-
-
-def world_size():
-    """Return the number of processes that train together."""
-    if not torch.distributed.is_initialized():
-        return 1
-    return torch.distributed.get_world_size()
-
-
-def processes_here():
-    """Return how many of these share this machine, as torchrun says."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))

@@ -12,7 +12,9 @@ from okd_brain.measures.siib import PERFECT, SIIBReference, siib
 
 LONG_PAIRS = {name: pair for name, *pair in long_pairs()}
 PUBLISHED = json.loads(
-    (Path(__file__).parent / "references" / "siib_reference.json").read_text()
+    (
+        Path(__file__).parents[1] / "references" / "siib_reference.json"
+    ).read_text()
 )
 PROMPT = prompt("allison_en_agent-newlocation")
 

@@ -137,7 +137,7 @@ def test_every_yaml_is_listed_with_files_that_exist(recipe):
 def test_every_key_of_the_yaml_is_used(recipe):
     """SpeechBrain's check, with the package read besides the script."""
     sources = [recipe.base.parent.parent / "train.py"]
-    sources += sorted((TESTS.parent / "okd_brain").glob("*.py"))
+    sources += sorted((TESTS.parent / "okd_brain").rglob("*.py"))
     code = "\n".join(path.read_text() for path in sources)
     base = recipe.base.read_text()
     run_options = {

@@ -19,7 +19,9 @@ from okd_brain.measures.haspi.version2 import HASPIReference, haspi
 
 PAIRS = {name: pair for name, *pair in pairs()}
 PYCLARITY = json.loads(
-    (Path(__file__).parent / "references" / "haspi_reference.json").read_text()
+    (
+        Path(__file__).parents[1] / "references" / "haspi_reference.json"
+    ).read_text()
 )
 PROMPT = prompt("ivrvoice_ru_vm-leavemsg")
 FORMS = pytest.mark.parametrize("form", [HASPIReference, HASPILinearReference])

@@ -18,7 +18,7 @@ from okd_brain.export import export_generator
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.tasks import SpeechEnhancement
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 FIRST, SECOND, THIRD = (
     SAMPLES / name
     for name in (
@@ -510,7 +510,7 @@ def test_wrong_commands_do_nothing(corpus, model, capsys, arguments, message):
 
 def test_module_runs_as_a_program(corpus, model):
     command = [sys.executable, "-m", "okd_brain.enhance"]
-    root = Path(enhance.__file__).parents[1]
+    root = Path(enhance.__file__).parents[2]
     result = subprocess.run(
         [
             *command,

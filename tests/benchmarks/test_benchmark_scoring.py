@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PATH = Path(__file__).parents[1] / "benchmarks" / "scoring.py"
+PATH = Path(__file__).parents[2] / "benchmarks" / "scoring.py"
 
 
 @pytest.fixture

@@ -451,7 +451,7 @@ def test_a_tail_at_48_khz_is_cut_before_resampling(release, output):
 def test_recipe_prepares_voicebank(corpus, output):
     path = "recipes/VoiceBank/okd/voicebank_prepare.py"
     spec = importlib.util.spec_from_file_location(
-        "voicebank_prepare", Path(__file__).parent.parent / path
+        "voicebank_prepare", Path(__file__).parents[2] / path
     )
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)

@@ -458,7 +458,7 @@ def test_impossible_number_of_mixtures(number):
 def prepare_harvard():
     path = "recipes/LE/okd/harvard_prepare.py"
     spec = importlib.util.spec_from_file_location(
-        "harvard_prepare", Path(__file__).parent.parent / path
+        "harvard_prepare", Path(__file__).parents[2] / path
     )
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)

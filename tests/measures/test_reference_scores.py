@@ -9,7 +9,7 @@ from scoring_signals import noisy, speech
 from okd_brain.measures.optional import is_installed
 from okd_brain.metrics import METRICS
 
-REFERENCES = Path(__file__).parent / "references"
+REFERENCES = Path(__file__).parents[1] / "references"
 STORED = json.loads((REFERENCES / "scores_reference.json").read_text())
 # Tested against references of their own in test_siib.py and test_haspi.py.
 ELSEWHERE = {"siib", "haspi", "haspi_linear"}

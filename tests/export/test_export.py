@@ -21,7 +21,7 @@ from okd_brain.export import (
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.tasks import SpeechEnhancement
 
-SPEECH = Path(__file__).parent / "samples" / "june_fr_vm-next.flac"
+SPEECH = Path(__file__).parents[1] / "samples" / "june_fr_vm-next.flac"
 KINDS = [BLSTMGenerator, CausalLSTMGenerator]
 
 # Runs isolated (-I), in another folder, and cannot import okd_brain.

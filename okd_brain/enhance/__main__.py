@@ -1,0 +1,8 @@
+"""``python -m okd_brain.enhance`` is ``okd-enhance``."""
+
+import sys
+
+from okd_brain.enhance import main
+
+if __name__ == "__main__":
+    sys.exit(main())

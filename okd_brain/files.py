@@ -1,0 +1,200 @@
+"""Files: which ones are audio, and writing so that no half of one is ever seen.
+
+A file is written beside its destination and renamed when it is complete and on
+disk, so that a reader, a crash or a power cut finds the old file or the new one.
+"""
+
+import contextlib
+import csv
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+AUDIO_SUFFIXES = frozenset(
+    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 "
+    ".sph .nist".split()
+)
+"""What is picked up in folders; a file that is named is tried whatever it is."""
+
+
+def walk_audio(folder):
+    """List the audio files below a folder, links to folders included.
+
+    Hidden files and folders are left out (macOS leaves ``._a.wav`` behind).  A
+    folder that a link leads back to is visited once.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Must exist.
+
+    Returns
+    -------
+    list of Path
+        Below ``folder``, sorted.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "speaker").mkdir()
+    >>> (folder / "speaker" / "loop").symlink_to(folder)
+    >>> (folder / "speaker" / "a.WAV").touch()
+    >>> (folder / ".hidden.wav").touch()
+    >>> [path.relative_to(folder).as_posix() for path in walk_audio(folder)]
+    ['speaker/a.WAV']
+    """
+    found, seen = [], set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        root = Path(root)
+        status = root.stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity in seen:
+            folders.clear()
+            continue
+        seen.add(identity)
+        folders[:] = sorted(name for name in folders if name[0] != ".")
+        found += [
+            root / name
+            for name in files
+            if name[0] != "."
+            and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
+        ]
+    return sorted(found)
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Yield a path to write to; it becomes ``path`` unless an error occurs.
+
+    The temporary name is short whatever the length of the final one, keeps its
+    suffix, and lies in the same folder.  File and folder are flushed to disk.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file to make or replace; its folder must exist.
+
+    Yields
+    ------
+    Path
+        Where to write.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.txt"
+    >>> with replacing(path) as partial:
+    ...     length = partial.write_text("whole")
+    >>> path.read_text(), [p.name for p in path.parent.iterdir()]
+    ('whole', ['a.txt'])
+    """
+    path = Path(path)
+    partial = path.with_name(f".{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield partial
+        flush(partial)
+        os.replace(partial, path)
+        flush(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(folder):
+    """Yield an empty folder; it becomes ``folder`` unless an error occurs.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The folder to make or replace; parents are made.
+
+    Yields
+    ------
+    Path
+        A folder beside ``folder``.
+
+    Raises
+    ------
+    ValueError
+        If ``folder`` is a file.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path") / "export"
+    >>> for text in ("old", "new"):
+    ...     with replacing_folder(folder) as staged:
+    ...         length = (staged / "a.txt").write_text(text)
+    >>> (folder / "a.txt").read_text()
+    'new'
+    """
+    folder = Path(folder).resolve()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, but a folder is to be written.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Not tempfile.mkdtemp, whose mode 0700 would stay on the folder.
+    unique = uuid.uuid4().hex[:8]
+    staged = folder.with_name(f".{unique}.new")
+    aside = folder.with_name(f".{unique}.old")
+    staged.mkdir()
+    try:
+        yield staged
+        for path in staged.rglob("*"):
+            flush(path)
+        flush(staged)
+        if folder.exists():
+            folder.rename(aside)
+        staged.rename(folder)
+        flush(folder.parent)
+    except BaseException:  # Ctrl-C included; raised again
+        if aside.exists() and not folder.exists():
+            aside.rename(folder)
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def flush(path):
+    """Wait until a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path, text):
+    """Write text as UTF-8, whole or not at all; parents are made."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        # Names that are not UTF-8 on disk come back as they are.
+        partial.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def write_json(path, content):
+    """Write JSON, two blanks of indent, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(path, rows):
+    """Write rows to a CSV file, whole or not at all.
+
+    Arguments
+    ---------
+    path : str or Path
+        Parents are made.
+    rows : iterable of list
+        The first one is the header.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        with open(
+            partial,
+            "w",
+            newline="",
+            encoding="utf-8",
+            errors="surrogateescape",
+        ) as file:
+            csv.writer(file).writerows(rows)
