@@ -89,7 +89,9 @@ def mix(clean, noise, *, snr_db, level_dbfs, peak):
 
     Arguments
     ---------
-    clean, noise : numpy.ndarray
+    clean : numpy.ndarray
+        [samples].
+    noise : numpy.ndarray
         [samples].
     snr_db : float
         Ratio of the powers of speech and noise over the whole utterance, in dB.
@@ -125,8 +127,10 @@ def scale(clean, noise, *, snr_db, level_dbfs):
 
     Arguments
     ---------
-    clean, noise : numpy.ndarray
-        [samples], neither all zeros.
+    clean : numpy.ndarray
+        [samples], not all zeros.
+    noise : numpy.ndarray
+        [samples], not all zeros.
     snr_db : float
         Ratio of the powers of speech and noise over the whole utterance, in dB.
     level_dbfs : float

@@ -39,8 +39,10 @@ def resample(samples, from_hz, to_hz):
     ---------
     samples : numpy.ndarray
         [samples], float.
-    from_hz, to_hz : int
-        Present and wanted sample rate in Hz.
+    from_hz : int
+        Present sample rate in Hz.
+    to_hz : int
+        Wanted sample rate in Hz.
 
     Returns
     -------

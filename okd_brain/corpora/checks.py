@@ -106,8 +106,10 @@ def read_checked_pair(*, reference, degraded, sample_rate):
 
     Arguments
     ---------
-    reference, degraded : str or Path
-        The clean file and the noisy one.
+    reference : str or Path
+        The clean file.
+    degraded : str or Path
+        The noisy file.
     sample_rate : int
         Rate in Hz that both must have.
 

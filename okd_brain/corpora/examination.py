@@ -4,7 +4,6 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -58,8 +57,8 @@ def examine_pairs(
         In the given order.
     """
     results = _in_threads(
-        partial(
-            _examine_pair,
+        lambda pair: _examine_pair(
+            pair,
             data_folder=data_folder,
             data_root=data_root,
             sample_rate=sample_rate,
@@ -175,15 +174,12 @@ def store_resampled(samples, sample_rate, path, *, stamp_seconds):
     stamp_seconds : int
         Time of the source's last change, in seconds since 1970.
     """
-    if path.exists() and int(path.stat().st_mtime) == stamp_seconds:
-        return
-    wave = resample(samples, sample_rate, SAMPLE_RATE)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial_file:
-        soundfile.write(
-            partial_file, wave, SAMPLE_RATE, subtype="PCM_16", format="WAV"
-        )
-        os.utime(partial_file, (stamp_seconds, stamp_seconds))
+    if not path.exists() or int(path.stat().st_mtime) != stamp_seconds:
+        wave = resample(samples, sample_rate, SAMPLE_RATE)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial:
+            soundfile.write(partial, wave, SAMPLE_RATE, "PCM_16", format="WAV")
+            os.utime(partial, (stamp_seconds, stamp_seconds))
 
 
 def _in_threads(function, items, *, resampling, unit, n_jobs, progressbar):

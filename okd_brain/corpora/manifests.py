@@ -30,8 +30,10 @@ def manifest_entry(*, clean, noisy, samples, speaker):
 
     Arguments
     ---------
-    clean, noisy : str
-        Paths relative to the data root.
+    clean : str
+        Path relative to the data root.
+    noisy : str
+        Likewise.
     samples : int
         Length at 16 kHz of the shorter of the two.
     speaker : str
@@ -140,13 +142,7 @@ def read_entries(manifest, fields, **roots):
 
 
 def below(root, path):
-    """Return a manifest path below a root; its braces are not `str.format`'s.
-
-    Example
-    -------
-    >>> below("data_root", "clean/a{1}.wav")
-    '{data_root}/clean/a{{1}}.wav'
-    """
+    """Return a manifest path below a root; its braces are not `str.format`'s."""
     return f"{{{root}}}/" + path.replace("{", "{{").replace("}", "}}")
 
 
@@ -157,8 +153,10 @@ def read_samples(path, length, start=0):
     ---------
     path : str
         A file of one channel at 16 kHz.
-    length, start : int
-        Wanted number of samples, and the first of them.
+    length : int
+        Wanted number of samples.
+    start : int
+        First of them.
 
     Returns
     -------

@@ -162,9 +162,9 @@ class MixingPlan:
         noises : list of str
             The types of noise.
 
-        Yields
-        ------
-        (utterance, str, float)
+        Returns
+        -------
+        list of (utterance, str, float)
             Speech, noise type and ratio in dB.
         """
         pairs = [(n, snr_db) for n in noises for snr_db in self.snrs_db(split)]
@@ -172,9 +172,13 @@ class MixingPlan:
         order = rng.permutation(len(utterances))
         total = len(utterances) * len(pairs)
         together = math.lcm(len(utterances), len(pairs)) or 1
-        for count in range(min(total, self.max_mixtures[split] or total)):
-            noise, snr_db = pairs[(count + count // together) % len(pairs)]
-            yield utterances[order[count % len(order)]], noise, snr_db
+        return [
+            (
+                utterances[order[count % len(order)]],
+                *pairs[(count + count // together) % len(pairs)],
+            )
+            for count in range(min(total, self.max_mixtures[split] or total))
+        ]
 
 
 def check_mixing(mixing, noise_folder):
@@ -198,13 +202,11 @@ def check_mixing(mixing, noise_folder):
             f"mixing is {mixing!r}, but 'key: value' lines are expected, the "
             "options of !new:okd_brain.corpora.MixingPlan."
         )
-    if noise_folder is not None:
-        return
     for name, default in asdict(MixingPlan()).items():
         value = getattr(mixing, name)
         if isinstance(default, tuple):  # YAML has lists
             value, default = list(value), list(default)
-        if value != default:
+        if noise_folder is None and value != default:
             raise UserError(
                 f"mixing has {name}: {value!r}, but there is no noise_folder, "
                 "without which it does nothing."
@@ -232,7 +234,7 @@ def plan_mixtures(plan, split, utterances, sources, noise_root):
     entries : dict
         Name, like ``male_001_Babble_-11dB`` -> entry of a manifest; sorted.
     violations : list of Violation
-        Noises of which no stretch with sound was found, in 20 draws.
+        Noises in which 20 draws found no stretch with sound.
     """
     entries, silent = {}, {}
     for (utterance, recording), noise, snr_db in plan.conditions(

@@ -249,16 +249,10 @@ def prepare_mixture_corpus(
 def _examine_and_plan(
     folders, copy_folders, utterances, noises, mixing, **examining
 ):
-    """Read all files once and describe the mixtures of the good ones.
+    """Return the mixtures of all good files, where these are, and violations.
 
-    Returns
-    -------
-    entries : dict
-        Split -> content of its manifest.
-    roots : dict
-        "data_root" and "noise_root" to the folder where the 16 kHz files are.
-    violations : list of Violation
-        What is wrong with which file.
+    The mixtures are the contents of the manifests by split; where the 16 kHz
+    files are is "data_root" and "noise_root" to a folder.
     """
     wanted = {
         "data_root": [utterance.path for utterance in utterances],

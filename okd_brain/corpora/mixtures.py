@@ -81,8 +81,10 @@ def mixture_entry(
         Wanted ratio of the powers of speech and noise, in dB.
     samples : int
         Length of the speech at 16 kHz.
-    speaker, noise_type : str
-        Who speaks in what.
+    speaker : str
+        Who speaks.
+    noise_type : str
+        In what.
     level_dbfs : float
         RMS level of the speech, in dB relative to full scale.
     paper_mixing : bool
@@ -129,8 +131,10 @@ def make_mixture_dataset(
     manifest : str or Path
         JSON file as described at the top of this module; ``speaker``, ``noise``
         and ``duration`` may be missing.
-    data_root, noise_root : str or Path
-        Replace ``{data_root}`` and ``{noise_root}`` in its paths.
+    data_root : str or Path
+        Replaces ``{data_root}`` in its paths.
+    noise_root : str or Path
+        Replaces ``{noise_root}``.
     output_keys : sequence of str
         Which items to give: of ``id`` (str), ``clean_sig``, ``noise_sig`` and
         ``noisy_sig``, the sum of the two (float32 [length], full scale 1, which
@@ -247,8 +251,10 @@ def read_noise(path, start, length, *, loop=False):
     ---------
     path : str or Path
         A file of one channel at 16 kHz.
-    start, length : int
-        First sample of the stretch, and its number of samples.
+    start : int
+        First sample of the stretch.
+    length : int
+        Its number of samples.
     loop : bool
         Go on from the beginning of the file where it ends.
 

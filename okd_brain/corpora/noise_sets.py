@@ -105,13 +105,16 @@ def choose_noises(
     listing : iterable of str
         Paths of its audio files. Where there are folders ``noise_train`` and
         ``noise_test`` (MS-SNSD), each serves its own purpose.
-    train_noises, test_noises : list of str, optional
-        Types. If only one is named, the other is all the rest. If neither is:
-        for MS-SNSD our choice, `MS_SNSD_TYPES`; for another noise_train and
-        noise_test all types; in any other folder the last third by name tests.
+    train_noises : list of str, optional
+        Types that train; default: all that do nothing else.
     valid_noises : list of str, optional
         Types (of noise_train) that validate and do not train. By default
         validation hears other files, or parts of files, of the training types.
+    test_noises : list of str, optional
+        Types that test; default: all that do nothing else. If neither these nor
+        those for training are named: for MS-SNSD our choice, `MS_SNSD_TYPES`;
+        for another noise_train and noise_test all types; in any other folder
+        the last third by name tests.
 
     Returns
     -------

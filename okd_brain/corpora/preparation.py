@@ -176,20 +176,19 @@ def report_bad_files(violations, output_folder, skip_bad_files):
         If something is wrong and not to be skipped.
     """
     full_list = output_folder / "bad_files.txt"
-    if not violations:
-        full_list.unlink(missing_ok=True)  # of an earlier state
-        return
-    write_text(full_list, "".join(f"{v.file}\t{v.rule}\n" for v in violations))
-    files = len({violation.file for violation in violations})
-    lines = [f"{files} files break a rule (whole list: {full_list}):"]
-    lines += [f"  {v.file}: {v.rule}" for v in violations]
-    if skip_bad_files:
+    full_list.unlink(missing_ok=True)  # of an earlier state
+    if violations:
+        text = "".join(f"{v.file}\t{v.rule}\n" for v in violations)
+        write_text(full_list, text)
+        files = len({violation.file for violation in violations})
+        lines = [f"{files} files break a rule (whole list: {full_list}):"]
+        lines += [f"  {v.file}: {v.rule}" for v in violations]
+        if not skip_bad_files:
+            if len(violations) > REPORT_LINES:
+                more = len(violations) - REPORT_LINES
+                lines[REPORT_LINES + 1 :] = [f"  ... and {more} more"]
+            raise UserError(
+                "\n".join(lines) + "\nRepair or remove them, or leave them out "
+                "with skip_bad_files=True (--skip_bad_files True)"
+            )
         logger.warning("skip_bad_files: left out. %s", "\n".join(lines))
-        return
-    more = len(violations) - REPORT_LINES
-    if more > 0:
-        lines[REPORT_LINES + 1 :] = [f"  ... and {more} more"]
-    raise UserError(
-        "\n".join(lines) + "\nRepair or remove them, or leave them out with "
-        "skip_bad_files=True (--skip_bad_files True)"
-    )

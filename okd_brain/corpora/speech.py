@@ -66,8 +66,10 @@ def find_utterances(
         Any folder of speech.
     listing : iterable of str
         Paths of its audio files.
-    valid_speakers, test_speakers : list of str, optional
+    valid_speakers : list of str, optional
         As for `okd_brain.corpora.splits.split_by_speaker`.
+    test_speakers : list of str, optional
+        Likewise.
 
     Returns
     -------
@@ -111,8 +113,10 @@ def refuse_noise(utterances, noises, *, data_root, noise_root):
         What is taken for speech.
     noises : iterable of str
         Paths of what is taken for noise.
-    data_root, noise_root : Path
-        The folders of speech and of noise.
+    data_root : Path
+        The folder of speech.
+    noise_root : Path
+        The folder of noise.
 
     Raises
     ------

@@ -162,13 +162,7 @@ def speaker_of(path):
 
 
 def one_word(text):
-    """Return text with underscores for blanks, which separate columns of logs.
-
-    Example
-    -------
-    >>> one_word("heavy rain")
-    'heavy_rain'
-    """
+    """Return text with underscores for blanks, which separate columns of logs."""
     return "_".join(text.split())
 
 
@@ -179,12 +173,14 @@ def split_by_speaker(files, *, valid_speakers=None, test_speakers=None):
     ---------
     files : dict
         Path -> speaker (`speaker_of`).
-    valid_speakers, test_speakers : list of str, optional
-        Who validates and who tests. By default the first speakers by name test,
-        until they have a twelfth of the files, and the next ones validate
-        likewise. With fewer than three speakers there is nobody to hold out: of
-        each speaker's files by name the last twelfth tests (at least one file),
-        and the one before it validates.
+    valid_speakers : list of str, optional
+        Who validates; default: after those that test, the next speakers by name
+        until they have a twelfth of the files.
+    test_speakers : list of str, optional
+        Who tests; default: the first speakers by name, likewise. With fewer than
+        three speakers there is nobody to hold out: of each speaker's files by
+        name the last twelfth tests (at least one file), and the one before it
+        validates.
 
     Returns
     -------

@@ -532,7 +532,7 @@ def test_short_noises_start_anywhere(own):
 def test_numbers_of_mixtures(own):
     assert mix(own, max_mixtures={"train": 3}).mixtures["train"] == 3
     every = mix(own, "all", max_mixtures={"train": None}).mixtures["train"]
-    # two utterances of two talkers, in the one noise that trains
+    # two utterances of two speakers, in the one noise that trains
     assert every == 4 * len(MixingPlan().train_snrs_db) <= MAX_MIXTURES["train"]
 
 

@@ -70,9 +70,11 @@ def prepare_harvard(
 
     Arguments
     ---------
-    data_folder, noise_folder : str or None
-        Speech and noise as above. If both are None, the mini corpus that comes
-        with okd: four speakers, five kinds of noise.
+    data_folder : str or None
+        Speech as above.
+    noise_folder : str or None
+        Noise as above. If both folders are None, the mini corpus that comes with
+        okd is used: four speakers, five kinds of noise.
     save_folder : str
         Receives the manifests and whatever has to be resampled or made.
     mixing : okd_brain.corpora.MixingPlan
@@ -131,8 +133,10 @@ def find_speech(
         Harvard sentences, or any folder of speech.
     listing : iterable of str
         Paths of its audio files.
-    valid_speakers, test_speakers : list of str, optional
-        Who validates and tests in a folder that is not Harvard's.
+    valid_speakers : list of str, optional
+        Who validates in a folder that is not Harvard's.
+    test_speakers : list of str, optional
+        Who tests there.
 
     Returns
     -------
