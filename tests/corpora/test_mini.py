@@ -70,6 +70,7 @@ def small(monkeypatch, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_it_is_a_corpus_that_prepares_without_complaint(corpus, tmp_path):
     prepared = prepare_corpus(
         corpus.data_folder,
@@ -90,6 +91,7 @@ def test_speakers_of_the_splits_are_different_people():
     assert len(speakers) == len(set(speakers)) == 4
 
 
+@pytest.mark.slow
 def test_ratio_is_that_of_the_log_and_nothing_clips(corpus):
     mixtures = log(corpus)
     names = []
@@ -107,6 +109,7 @@ def test_ratio_is_that_of_the_log_and_nothing_clips(corpus):
     assert sorted(names) == sorted(mixtures)
 
 
+@pytest.mark.slow
 def test_every_noise_at_every_ratio(corpus):
     mixtures = log(corpus)
     combinations = set(itertools.product(NOISES, SNRS_DB))
@@ -143,6 +146,7 @@ def test_noise_is_made_of_other_prompts_of_the_same_split(
     assert [(set(call), len(call)) for call in calls] == expected
 
 
+@pytest.mark.slow
 def test_same_bytes_each_time(small, tmp_path):
     first = build_mini_corpus(tmp_path / "first")
     np.random.default_rng().random()
@@ -150,6 +154,7 @@ def test_same_bytes_each_time(small, tmp_path):
     assert contents(first.data_folder) == contents(second.data_folder)
 
 
+@pytest.mark.slow
 def test_both_mixtures_of_a_prompt_differ_in_noise_and_ratio(corpus):
     mixtures = log(corpus)
     for speaker in itertools.chain(*SPEAKERS.values()):
@@ -168,6 +173,7 @@ def test_complete_corpus_is_used_again(small, tmp_path):
     assert times == {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
 
 
+@pytest.mark.slow
 def test_damaged_or_outdated_corpus_is_mixed_again(
     small, tmp_path, monkeypatch
 ):
@@ -207,6 +213,7 @@ def test_absent_prompts(tmp_path, monkeypatch, build):
         build(tmp_path / "mini_corpus")
 
 
+@pytest.mark.slow
 def test_licences_travel_with_the_speech(corpus):
     text = (Path(corpus.data_folder) / "README.md").read_text()
     assert "CC-BY-SA-3.0" in text
