@@ -20,15 +20,7 @@ from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE
 
 
-def examine_pairs(
-    pairs,
-    *,
-    data_folder,
-    data_root,
-    sample_rate,
-    n_jobs=None,
-    progressbar=True,
-):
+def examine_pairs(pairs, *, data_folder, data_root, sample_rate, **threads):
     """Check all pairs, and resample those that are not at 16 kHz.
 
     Arguments
@@ -42,11 +34,8 @@ def examine_pairs(
         receives resampled copies.
     sample_rate : int
         Rate in Hz that all files must have.
-    n_jobs : int, optional
-        Number of threads (decoding, checking and filtering release Python's
-        lock); by default one per available CPU.
-    progressbar : bool
-        Whether to show one.
+    **threads : object
+        ``n_jobs`` and ``progressbar`` of `in_threads`.
 
     Returns
     -------
@@ -56,7 +45,7 @@ def examine_pairs(
     violations : list of Violation
         In the given order.
     """
-    results = _in_threads(
+    results = in_threads(
         lambda pair: _examine_pair(
             pair,
             data_folder=data_folder,
@@ -66,8 +55,7 @@ def examine_pairs(
         pairs,
         resampling=sample_rate != SAMPLE_RATE,
         unit="pair",
-        n_jobs=n_jobs,
-        progressbar=progressbar,
+        **threads,
     )
     good = [(pair, samples) for pair, samples, bad in results if not bad]
     violations = [violation for _, _, bad in results for violation in bad]
@@ -98,7 +86,7 @@ class Recording:
         return self.samples / SAMPLE_RATE
 
 
-def examine_files(files, *, folder, copy_folder, n_jobs=None, progressbar=True):
+def examine_files(files, *, folder, copy_folder, **threads):
     """Check files that have no partner, and resample them if one needs it.
 
     Arguments
@@ -110,10 +98,8 @@ def examine_files(files, *, folder, copy_folder, n_jobs=None, progressbar=True):
     copy_folder : Path
         If one of them is not at 16 kHz, receives a 16 kHz WAV file of every
         one, so that all are below one root.
-    n_jobs : int, optional
-        Number of threads; by default one per available CPU.
-    progressbar : bool
-        Whether to show one.
+    **threads : object
+        ``n_jobs`` and ``progressbar`` of `in_threads`.
 
     Returns
     -------
@@ -135,7 +121,7 @@ def examine_files(files, *, folder, copy_folder, n_jobs=None, progressbar=True):
                 rule = f"has the same name as {first}, except for the suffix"
                 violations.append(Violation(str(folder / path), rule))
         files = list(taken.values())
-    results = _in_threads(
+    results = in_threads(
         lambda path: _examine_file(
             path,
             rate=rates[path],
@@ -145,8 +131,7 @@ def examine_files(files, *, folder, copy_folder, n_jobs=None, progressbar=True):
         files,
         resampling=copying,
         unit="file",
-        n_jobs=n_jobs,
-        progressbar=progressbar,
+        **threads,
     )
     good = {}
     for path, (recording, bad) in zip(files, results, strict=True):
@@ -182,8 +167,13 @@ def store_resampled(samples, sample_rate, path, *, stamp_seconds):
             os.utime(partial, (stamp_seconds, stamp_seconds))
 
 
-def _in_threads(function, items, *, resampling, unit, n_jobs, progressbar):
-    """Return the function of every item, in order."""
+def in_threads(
+    function, items, *, resampling, unit, n_jobs=None, progressbar=True
+):
+    """Return the function of every item, in order, by default a thread per CPU.
+
+    Decoding, checking and filtering release Python's lock.
+    """
     desc = "Resampling" if resampling else "Checking"
     with ThreadPoolExecutor(n_jobs or get_available_cpu_count()) as executor:
         return list(

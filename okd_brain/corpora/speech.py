@@ -33,22 +33,7 @@ class Utterance(NamedTuple):
 
 
 def utterance_of(path):
-    """Return the name of an utterance: its path as one word, without suffix.
-
-    Arguments
-    ---------
-    path : str
-        Relative to the folder of speech.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> utterance_of("anna/monday/a_1.flac")
-    'anna_monday_a_1'
-    """
+    """Return an utterance's name: anna_monday_a_1 for anna/monday/a_1.flac."""
     return one_word("_".join(PurePosixPath(path).with_suffix("").parts))
 
 
@@ -105,24 +90,7 @@ def find_utterances(
 
 
 def refuse_noise(utterances, noises, *, data_root, noise_root):
-    """Refuse folders of speech and noise that have files in common.
-
-    Arguments
-    ---------
-    utterances : list of Utterance
-        What is taken for speech.
-    noises : iterable of str
-        Paths of what is taken for noise.
-    data_root : Path
-        The folder of speech.
-    noise_root : Path
-        The folder of noise.
-
-    Raises
-    ------
-    ValueError
-        If an utterance is a noise.
-    """
+    """Refuse folders of speech and noise that have files in common."""
     speech, noise = data_root.resolve(), noise_root.resolve()
     shared = {speech / utterance.path for utterance in utterances}
     shared &= {noise / path for path in noises}
@@ -136,23 +104,9 @@ def refuse_noise(utterances, noises, *, data_root, noise_root):
 
 
 def check_speech(data_folder, utterances, recordings):
-    """Find the speech that can be scored.
+    """Return split -> (utterance, recording) of all good speech, and violations.
 
-    Arguments
-    ---------
-    data_folder : Path
-        For messages.
-    utterances : list of Utterance
-        The speech.
-    recordings : dict
-        Path -> `okd_brain.corpora.examination.Recording` of the good files.
-
-    Returns
-    -------
-    spoken : dict
-        Split -> list of (Utterance, Recording).
-    violations : list of Violation
-        Speech shorter than 1 s.
+    Good speech has a recording (path -> `Recording`) and lasts at least 1 s.
     """
     spoken, violations = {split: [] for split in SPLITS}, []
     for utterance in utterances:
