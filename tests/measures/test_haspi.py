@@ -11,11 +11,15 @@ import numpy as np
 import pytest
 from intelligibility_pairs import babble, pairs, prompt
 
-from okd_brain.measures.haspi import linear
-from okd_brain.measures.haspi import version2 as full
-from okd_brain.measures.haspi.linear import HASPILinearReference, haspi_linear
+from okd_brain.measures.haspi import (
+    HASPI_LINEAR_PERFECT,
+    HASPI_PERFECT,
+    HASPILinearReference,
+    HASPIReference,
+    haspi,
+    haspi_linear,
+)
 from okd_brain.measures.haspi.networks import intelligibility
-from okd_brain.measures.haspi.version2 import HASPIReference, haspi
 
 PAIRS = {name: pair for name, *pair in pairs()}
 PYCLARITY = json.loads(
@@ -65,11 +69,11 @@ def test_the_linear_form_agrees_with_pyclaritys_parts(name):
 
 def test_a_perfect_pair_is_perfect(halves):
     score = halves[HASPIReference].score(PROMPT)
-    assert score == pytest.approx(full.PERFECT, abs=1e-9)
-    assert full.PERFECT == pytest.approx(1, abs=2e-5)
+    assert score == pytest.approx(HASPI_PERFECT, abs=1e-9)
+    assert HASPI_PERFECT == pytest.approx(1, abs=2e-5)
     score = halves[HASPILinearReference].score(PROMPT)
-    assert score == pytest.approx(linear.PERFECT, abs=1e-12)
-    assert linear.PERFECT == pytest.approx(11.467, abs=1e-12)
+    assert score == pytest.approx(HASPI_LINEAR_PERFECT, abs=1e-12)
+    assert HASPI_LINEAR_PERFECT == pytest.approx(11.467, abs=1e-12)
 
 
 @FORMS
@@ -86,7 +90,7 @@ def test_level_matters_to_haspi_only(halves):
     soft = 0.01 * PROMPT
     assert halves[HASPIReference].score(soft) < 0.98
     score = halves[HASPILinearReference].score(soft)
-    assert score == pytest.approx(linear.PERFECT, abs=1e-6)
+    assert score == pytest.approx(HASPI_LINEAR_PERFECT, abs=1e-6)
 
 
 def test_level_in_the_file_does_not_matter(halves):
