@@ -189,42 +189,16 @@ def _trimmed_mean(per_frame):
 
 
 class FrameSpectra(NamedTuple):
-    """What WSS and LLR need of one signal.
+    """What WSS and LLR need of one signal."""
 
-    Arguments
-    ---------
-    band_db : numpy.ndarray
-        [25, frames], energies of the critical bands, at least -100 dB.
-    autocorrelation : numpy.ndarray
-        [17, frames], lags 0 to 16.
-    constant : numpy.ndarray
-        [frames], True where all samples are equal.
-    """
-
-    band_db: np.ndarray
-    autocorrelation: np.ndarray
-    constant: np.ndarray
+    band_db: np.ndarray  # [25, frames], energies, at least -100 dB
+    autocorrelation: np.ndarray  # [17, frames], lags 0 to 16
+    constant: np.ndarray  # [frames], True where all samples are equal
 
 
 def frame_count(samples):
     """Return the number of frames; as in the authors' code, not the last one.
 
-    Arguments
-    ---------
-    samples : int
-        Length of the signal.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-
-    Example
-    -------
     >>> frame_count(16000)
     129
     """
@@ -245,22 +219,7 @@ def window():
 
 
 def frame_spectra(signal):
-    """Return band energies and autocorrelation of every windowed frame.
-
-    Arguments
-    ---------
-    signal : numpy.ndarray
-        [samples], float64, full scale 1, 16 kHz.
-
-    Returns
-    -------
-    FrameSpectra
-
-    Raises
-    ------
-    ValueError
-        If the signal is too short for one frame.
-    """
+    """Return the ``FrameSpectra`` of a signal, [samples], float64 at 16 kHz."""
     count = frame_count(len(signal))
     # Far below the last bit of sound, but gives a silent frame an energy.
     frames = sliding_window_view(signal + SILENCE, FRAME)[::HOP][:count]
@@ -306,20 +265,10 @@ def _constant_frames(signal):
 
 
 def frame_energy(signal):
-    """Return the energy of every windowed frame.
+    """Return the energy of every windowed frame, [frames].
 
     A frame is four hops, so each hop is weighted once for each of the four
     places that it takes in a frame.
-
-    Arguments
-    ---------
-    signal : numpy.ndarray
-        [samples], float64.
-
-    Returns
-    -------
-    numpy.ndarray
-        [frames].
     """
     hops = len(signal) // HOP
     squares = signal[: hops * HOP].reshape(hops, HOP) ** 2
@@ -333,34 +282,16 @@ def frame_energy(signal):
 
 
 class BandSlopes(NamedTuple):
-    """The half of WSS that one signal gives.
+    """The half of WSS that one signal gives."""
 
-    Arguments
-    ---------
-    slope : numpy.ndarray
-        [24, frames], in dB, from one band to the next.
-    weight : numpy.ndarray
-        [24, frames], within (0, 1], large near the peaks of the spectrum.
-    """
-
-    slope: np.ndarray
-    weight: np.ndarray
+    slope: np.ndarray  # [24, frames], in dB, from one band to the next
+    weight: np.ndarray  # [24, frames], in (0, 1], large near spectral peaks
 
 
 def band_filters(bins, highest_hz):
-    """Return Gaussian filters of equal sum over a power spectrum.
+    """Return Gaussian filters of equal sum over a power spectrum, [25, bins].
 
-    Arguments
-    ---------
-    bins : int
-        Number of frequencies below the highest one.
-    highest_hz : float
-        Half the sample rate.
-
-    Returns
-    -------
-    numpy.ndarray
-        [25, bins].
+    ``bins`` is the number of frequencies below the highest one.
     """
     bins_per_hz = bins / highest_hz
     centre = np.floor(BAND_CENTRE_HZ * bins_per_hz)[:, None]
@@ -372,19 +303,10 @@ def band_filters(bins, highest_hz):
 
 
 def band_slopes(band_db):
-    """Return the spectral slopes of frames, with Klatt's weights.
+    """Return the ``BandSlopes`` of band levels in dB, [25, frames].
 
     D. H. Klatt, "Prediction of perceived phonetic distance from critical-band
     spectra", ICASSP 1982, in the form of Loizou's wss.m.
-
-    Arguments
-    ---------
-    band_db : numpy.ndarray
-        [25, frames].
-
-    Returns
-    -------
-    BandSlopes
     """
     bands = len(band_db)
     level, slope = band_db[:-1], np.diff(band_db, axis=0)
@@ -407,17 +329,9 @@ def band_slopes(band_db):
 
 
 def predictors(spectra):
-    """Find prediction-error filters by the Levinson-Durbin recursion.
+    """Return the prediction-error filters 1, a1, ... a16 of frames, [17, frames].
 
-    Arguments
-    ---------
-    spectra : FrameSpectra
-        Of one signal.
-
-    Returns
-    -------
-    numpy.ndarray
-        [17, frames], 1, a1, ... a16 of each frame.
+    By the Levinson-Durbin recursion.
     """
     autocorrelation = spectra.autocorrelation
     filters = np.zeros_like(autocorrelation)
@@ -449,22 +363,11 @@ def constant_predictor():
 
 
 def prediction_error(filters, autocorrelation):
-    """Return the energy that is left of frames after filtering.
+    """Return the energy that is left of frames after filtering, [frames].
 
     The quadratic form of the filter with the Toeplitz matrix of the
-    autocorrelation is the product of both autocorrelations.
-
-    Arguments
-    ---------
-    filters : numpy.ndarray
-        [17, frames].
-    autocorrelation : numpy.ndarray
-        [17, frames].
-
-    Returns
-    -------
-    numpy.ndarray
-        [frames].
+    autocorrelation is the product of both autocorrelations. Both arguments are
+    [17, frames].
     """
     error = (filters**2).sum(axis=0) * autocorrelation[0]
     for lag in range(1, LPC_ORDER + 1):

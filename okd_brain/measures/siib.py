@@ -201,40 +201,6 @@ class SIIBReference:
         return np.tile(self._scale * signal, self._tiles)
 
 
-def siib(*, reference, degraded, sample_rate=SAMPLE_RATE, tile_seconds=None):
-    """Return the SIIB^Gauss of one pair of signals; see ``SIIBReference``.
-
-    Arguments
-    ---------
-    reference : numpy.ndarray
-        [samples], clean speech at 16 kHz.
-    degraded : numpy.ndarray
-        [samples], what is heard, as long.
-    sample_rate : int
-        16000 Hz is accepted.
-    tile_seconds : float or None
-        Repeat both up to so much active speech; 25 for NELE-GAN's figures.
-
-    Returns
-    -------
-    float
-        Bits per second in [0, 1335.76].
-
-    Example
-    -------
-    >>> rng = np.random.default_rng(0)
-    >>> clean = rng.standard_normal(16000) * (1 + np.sin(np.arange(16000) / 900))
-    >>> noisy = clean + rng.standard_normal(16000)
-    >>> siib(reference=clean, degraded=noisy) < siib(
-    ...     reference=clean, degraded=clean
-    ... )
-    True
-    """
-    return SIIBReference(
-        reference, sample_rate=sample_rate, tile_seconds=tile_seconds
-    ).score(degraded)
-
-
 def _stacks(spectrum):
     """Return every stack of 15 frames except the last, [frames - 15, 420].
 
@@ -271,18 +237,7 @@ def _frames(signal):
 
 
 def active_frames(reference):
-    """Return which frames are not a pause.
-
-    Arguments
-    ---------
-    reference : numpy.ndarray
-        [samples], clean speech.
-
-    Returns
-    -------
-    numpy.ndarray
-        [frames], bool.
-    """
+    """Return which frames of a reference are not a pause, [frames], bool."""
     power = (_frames(reference) ** 2).mean(axis=1)
     level_db = 10 * np.log10(power + np.finfo(float).eps)
     loudest = np.sort(level_db)[round(LOUDEST * len(level_db)) - 1]
@@ -290,19 +245,9 @@ def active_frames(reference):
 
 
 def log_power(signal, active):
-    """Return the log power in the bands.
+    """Return the log power of some frames in the bands, [active, 28], in nats.
 
-    Arguments
-    ---------
-    signal : numpy.ndarray
-        [samples], on a scale on which the reference has unit variance.
-    active : numpy.ndarray
-        Indices of the frames to take.
-
-    Returns
-    -------
-    numpy.ndarray
-        [frames, 28], in nats.
+    The signal is on a scale on which the reference has unit variance.
     """
     spectrum = rfft(_frames(signal)[active])
     power = (spectrum.real**2 + spectrum.imag**2) @ _filterbank()
@@ -315,19 +260,8 @@ def masked(levels, floor):
     A masker's threshold falls with the logarithm of time, from its own level
     to the floor, the reference's minimum. Two rules of the authors' program:
     the first frames have no masker that would lift them to the floor, and the
-    last one is at the floor.
-
-    Arguments
-    ---------
-    levels : numpy.ndarray
-        [frames, 28], in nats.
-    floor : numpy.ndarray
-        [28], in nats.
-
-    Returns
-    -------
-    numpy.ndarray
-        [frames, 28], not below the sound itself.
+    last one is at the floor. Levels and result are [frames, 28] in nats, the
+    floor is [28]; the result is never below the sound itself.
     """
     audible = np.full_like(levels, -np.inf)
     audible[-1] = floor

@@ -209,25 +209,10 @@ def with_curve(*, metric, curve):
 
 
 def look_up(name, known):
-    """Return the record of a name, or say which names there are.
+    """Return the record of a name.
 
-    Arguments
-    ---------
-    name : str
-        What is asked for.
-    known : dict
-        Records by name.
-
-    Returns
-    -------
-    Metric
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-    ModuleNotFoundError
-        If the metric needs a package that is not installed.
+    A ValueError offers names like an unknown one; a ModuleNotFoundError says
+    how to install what the metric needs.
     """
     if name not in known:
         raise ValueError(f"Unknown metric {name!r}{offer(name, sorted(known))}")

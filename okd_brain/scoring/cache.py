@@ -54,30 +54,13 @@ class ScoreCache:
         self._works = True
 
     def get(self, keys):
-        """Look scores up.
-
-        Arguments
-        ---------
-        keys : list of bytes
-            From ``score_keys``.
-
-        Returns
-        -------
-        dict
-            Key -> raw score (float), for those that are known.
-        """
+        """Return key (bytes) -> raw score (float) for the keys that are known."""
         marks = ",".join("?" * len(keys))
         query = f"SELECT key, value FROM scores WHERE key IN ({marks})"
         return dict(self._run(lambda database: database.execute(query, keys)))
 
     def put(self, rows):
-        """Keep scores; those that are known already stay as they are.
-
-        Arguments
-        ---------
-        rows : list of (bytes, float)
-            Keys and raw scores; not NaN.
-        """
+        """Keep rows of (key, raw score), not NaN; known scores stay as they are."""
         self._run(lambda database: self._insert(database, rows))
 
     def _insert(self, database, rows):
@@ -118,19 +101,9 @@ class ScoreCache:
 
 
 def score_keys(metrics, item):
-    """Return the keys of one pair's scores.
+    """Return one key (bytes) per metric for an ``Item``'s scores.
 
-    Arguments
-    ---------
-    metrics : list of Metric
-        One key each.
-    item : Item
-        The pair.
-
-    Returns
-    -------
-    list of (bytes or None)
-        None for a metric without a version.
+    None for a metric without a version, whose scores are not kept.
     """
     content = b"%d " % item.sample_rate + item.reference_digest
     heard = [item.heard_by(metric) for metric in metrics]
@@ -149,21 +122,11 @@ def score_keys(metrics, item):
 
 
 class Known(NamedTuple):
-    """An item and its scores so far.
+    """An item and its scores so far."""
 
-    Arguments
-    ---------
-    item : Item
-        Wants what is missing.
-    values : list of float
-        Scores under all metrics; NaN where missing.
-    keys : list of (bytes or None)
-        Their keys.
-    """
-
-    item: Item
-    values: list
-    keys: list
+    item: Item  # wants what is missing
+    values: list  # scores under all metrics; NaN where missing
+    keys: list  # of all metrics, see ``score_keys``
 
 
 class KeptScores:
@@ -193,20 +156,7 @@ class KeptScores:
                 yield Known(item._replace(wanted=missing), values, row)
 
     def completed(self, known, computed):
-        """Return all scores of an item, and note the new ones for saving.
-
-        Arguments
-        ---------
-        known : Known
-            From ``look_up``.
-        computed : ItemScores
-            The scores that its item wanted.
-
-        Returns
-        -------
-        ItemScores
-            Under all metrics.
-        """
+        """Return the ``ItemScores`` under all metrics; note new ones for saving."""
         scores = ItemScores(list(known.values), [None] * len(known.values))
         for i, value, reason in zip(known.item.wanted, *computed, strict=True):
             scores.values[i] = value

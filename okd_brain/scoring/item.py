@@ -68,18 +68,10 @@ def digest(signal):
 
 
 class ItemScores(NamedTuple):
-    """Scores of one pair under the wanted metrics.
+    """Scores of one pair under the wanted metrics."""
 
-    Arguments
-    ---------
-    values : list of float
-        Raw scores; NaN where there is none.
-    reasons : list of str or None
-        Why there is none.
-    """
-
-    values: list
-    reasons: list
+    values: list  # of float, raw; NaN where there is none
+    reasons: list  # of str or None: why there is none
 
 
 class ItemScorer:
@@ -99,17 +91,7 @@ class ItemScorer:
         self._cache = HalvesCache(memory_bytes)
 
     def __call__(self, item):
-        """Score one item.
-
-        Arguments
-        ---------
-        item : Item
-            Its ``wanted`` metrics are scored.
-
-        Returns
-        -------
-        ItemScores
-        """
+        """Return the ``ItemScores`` of one ``Item``."""
         with self._cache.halves(
             item.reference_digest, item.reference
         ) as halves:

@@ -59,17 +59,9 @@ class ScoringPool:
         return os.getpid() == self._owner
 
     def submit(self, item):
-        """Queue an item.
+        """Queue an item; return a Future of its ``ItemScores``.
 
-        Arguments
-        ---------
-        item : Item
-            What to score.
-
-        Returns
-        -------
-        concurrent.futures.Future
-            Its result is an ItemScores, or a RuntimeError if no process starts.
+        The Future's exception is a RuntimeError if no process starts.
         """
         future = Future()
         # The process that has the reference's half in memory goes first.
@@ -159,15 +151,7 @@ class AffinityQueue:
         self._is_closed = False
 
     def put(self, key, job):
-        """Add a job.
-
-        Arguments
-        ---------
-        key : int
-            Jobs with the same key prefer the same worker.
-        job : object
-            Not None.
-        """
+        """Add a job (not None); jobs with one key (int) prefer one worker."""
         with self._changed:
             self._jobs[key % len(self._jobs)].append(job)
             self._changed.notify_all()
@@ -175,15 +159,7 @@ class AffinityQueue:
     def get(self, worker):
         """Wait for a job: the worker's own oldest, else a busy one's latest.
 
-        Arguments
-        ---------
-        worker : int
-            Number of the worker, from 0.
-
-        Returns
-        -------
-        object or None
-            None after ``close``.
+        Workers are numbered from 0. After ``close`` there is None.
         """
         with self._changed:
             self._idle.add(worker)

@@ -70,23 +70,10 @@ class Worker:
             raise RuntimeError(f"A scoring worker did not start: {answer}")
 
     def ask(self, request, timeout_seconds):
-        """Send a request and wait for the answer.
+        """Send a request, wait for the answer, and return it.
 
-        Arguments
-        ---------
-        request : object
-            Anything that can be pickled.
-        timeout_seconds : float
-            Time limit for the answer.
-
-        Returns
-        -------
-        object
-
-        Raises
-        ------
-        WorkerLost
-            If the process died or took too long; it is gone then.
+        Raises WorkerLost if the process died or took longer than
+        ``timeout_seconds``; it is gone then.
         """
         try:
             self._connection.send(request)

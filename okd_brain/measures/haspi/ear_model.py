@@ -86,18 +86,10 @@ class EarReference:
         return sum(part.nbytes for part in kept)
 
     def rates_of(self, sound):
-        """Return the firing rates of another signal.
+        """Return the firing rates of another signal, [32, ceil(samples / 9)].
 
-        Arguments
-        ---------
-        sound : numpy.ndarray
-            [samples], as long as the reference, same rate and unit.
-
-        Returns
-        -------
-        numpy.ndarray
-            [32, ceil(samples / 9)], excitation in dB above threshold, at
-            2667 Hz.
+        It is as long as the reference, at the same rate and in the same unit. The
+        rates are excitation in dB above threshold, at 2667 Hz.
         """
         sound = _middle_ear(sound)
         rates = np.empty_like(self.rates)
@@ -247,23 +239,11 @@ def rms(signal):
 
 
 def at_24_khz(signal, *, lowpass):
-    """Resample from 16 kHz and keep the RMS level.
+    """Resample from 16 kHz and keep the RMS level, [ceil(1.5 * samples)].
 
-    Arguments
-    ---------
-    signal : numpy.ndarray
-        [samples].
-    lowpass : tuple or numpy.ndarray
-        Window of the interpolation filter, or the filter at 48 kHz, as
-        ``scipy.signal.resample_poly`` takes it.
+    ``lowpass`` is the window of the interpolation filter, or the filter at
+    48 kHz, as ``scipy.signal.resample_poly`` takes it.
 
-    Returns
-    -------
-    numpy.ndarray
-        [ceil(1.5 * samples)].
-
-    Example
-    -------
     >>> tone = np.sqrt(2) * np.sin(2 * np.pi / 160 * np.arange(16000))
     >>> sound = at_24_khz(tone, lowpass=("kaiser", 5.0))
     >>> len(sound), round(rms(sound), 6)
@@ -312,19 +292,10 @@ class LagFinder:
         return self._spectrum.nbytes
 
     def lag_of(self, signal, *, either_sign=False):
-        """Return the lag at which a signal matches the reference best.
+        """Return by how many samples to shift a signal to match the reference.
 
-        Arguments
-        ---------
-        signal : numpy.ndarray
-            [samples], as long as the reference.
-        either_sign : bool
-            Whether an inverted signal matches, too.
-
-        Returns
-        -------
-        int
-            Samples to shift the signal by; the earliest of equally good lags.
+        The signal is as long as the reference, and with ``either_sign`` it may be
+        inverted. Of equally good lags this is the earliest.
         """
         spectrum = self._spectrum * rfft(signal, self._size).conj()
         circular = irfft(spectrum, self._size)
@@ -338,22 +309,8 @@ class LagFinder:
 
 
 def shifted(signal, lag):
-    """Move a signal in time; it is silent where nothing is known of it.
+    """Return a signal ``lag`` samples later, silent where nothing is known of it.
 
-    Arguments
-    ---------
-    signal : numpy.ndarray
-        [samples].
-    lag : int
-        In samples; positive is later.
-
-    Returns
-    -------
-    numpy.ndarray
-        [samples].
-
-    Example
-    -------
     >>> shifted(np.array([1, 2, 3]), 1), shifted(np.array([1, 2, 3]), -2)
     (array([0, 1, 2]), array([3, 0, 0]))
     """

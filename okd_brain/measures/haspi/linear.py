@@ -106,27 +106,6 @@ class HASPILinearReference:
         return float(WEIGHTS @ self._modulation.correlations(rates))
 
 
-def haspi_linear(*, reference, degraded, sample_rate=INPUT_SAMPLE_RATE):
-    """Return the linear HASPI of one pair; see ``HASPILinearReference``.
-
-    Arguments
-    ---------
-    reference : numpy.ndarray
-        [samples], clean speech at 16 kHz.
-    degraded : numpy.ndarray
-        [samples], what is heard, as long and aligned.
-    sample_rate : int
-        16000 Hz is accepted.
-
-    Returns
-    -------
-    float
-        In [0, 11.467].
-    """
-    half = HASPILinearReference(reference, sample_rate=sample_rate)
-    return half.score(degraded)
-
-
 def _presented(signal):
     """Bring a signal to 24 kHz and 65 dB SPL; silence stays silent."""
     sound = at_24_khz(signal, lowpass=_lowpass())

@@ -22,20 +22,7 @@ NO_POWER = 1e-30  # a modulation without this much has correlation 0
 
 
 def check_audible(seconds, *, name):
-    """Refuse a reference with less to hear than the longest filter takes.
-
-    Arguments
-    ---------
-    seconds : float
-        How much of the reference is audible.
-    name : str
-        Name of the measure, for the message.
-
-    Raises
-    ------
-    ValueError
-        If that is less than 0.24 s.
-    """
+    """Refuse a reference with less to hear than the longest filter takes."""
     if seconds < LONGEST_SECONDS:
         raise ValueError(
             f"{name} needs {LONGEST_SECONDS} s of audible speech; the reference"
@@ -75,18 +62,10 @@ class ModulationReference:
         return self._audible.nbytes + self._unit.nbytes
 
     def correlations(self, rates):
-        """Correlate the modulations of one degraded signal.
+        """Correlate the modulations of a degraded signal's rates, [bands, frames].
 
-        Arguments
-        ---------
-        rates : numpy.ndarray
-            [bands, frames], firing rates of the degraded signal.
-
-        Returns
-        -------
-        numpy.ndarray
-            [10], magnitude of the correlation at each rate, averaged over the
-            cepstral coefficients; from 0 to 1, and 0 for a steady signal.
+        Returns the magnitude of the correlation at each rate, [10], averaged over
+        the cepstral coefficients: from 0 to 1, and 0 for a steady signal.
         """
         modulations = self._modulations(rates)
         power = (modulations**2).sum(axis=-1)

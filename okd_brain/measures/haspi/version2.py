@@ -143,34 +143,3 @@ class HASPIReference:
             silence, 0.0039.
         """
         return intelligibility(self.correlations(degraded))
-
-
-def haspi(
-    *,
-    reference,
-    degraded,
-    sample_rate=INPUT_SAMPLE_RATE,
-    level_db_spl=LEVEL_DB_SPL,
-):
-    """Return HASPI version 2 of one pair; see ``HASPIReference``.
-
-    Arguments
-    ---------
-    reference : numpy.ndarray
-        [samples], clean speech at 16 kHz.
-    degraded : numpy.ndarray
-        [samples], what is heard, as long.
-    sample_rate : int
-        16000 Hz is accepted.
-    level_db_spl : float
-        Sound pressure level at which the reference is presented.
-
-    Returns
-    -------
-    float
-        Intelligibility in (0, 1).
-    """
-    half = HASPIReference(
-        reference, sample_rate=sample_rate, level_db_spl=level_db_spl
-    )
-    return half.score(degraded)
