@@ -153,7 +153,7 @@ class CompositeReference:
         )
 
     def _wss(self, band_db):
-        """Return Klatt's distance per frame: weighted squared slope differences."""
+        """Return Klatt's weighted squared differences of slopes, per frame."""
         ours, theirs = self._slopes, band_slopes(band_db)
         weight = ours.weight + theirs.weight
         difference = weight * (ours.slope - theirs.slope) ** 2
@@ -278,7 +278,7 @@ def frame_energy(signal):
     return sum(row[q : q + count] for q, row in enumerate(weighted))
 
 
-# --- WSS: critical bands and Klatt's weights -----------------------------------
+# --- WSS: critical bands and Klatt's weights ---------------------------------
 
 
 class BandSlopes(NamedTuple):
@@ -325,13 +325,13 @@ def band_slopes(band_db):
     return BandSlopes(slope, weight)
 
 
-# --- LLR: linear prediction of many frames at once ------------------------------
+# --- LLR: linear prediction of many frames at once ---------------------------
 
 
 def predictors(spectra):
-    """Return the prediction-error filters 1, a1, ... a16 of frames, [17, frames].
+    """Return prediction-error filters 1, a1, ... a16, [17, frames].
 
-    By the Levinson-Durbin recursion.
+    By the Levinson-Durbin recursion, from the ``FrameSpectra`` of a signal.
     """
     autocorrelation = spectra.autocorrelation
     filters = np.zeros_like(autocorrelation)

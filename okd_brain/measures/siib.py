@@ -218,7 +218,7 @@ def _window():
 
 @lru_cache(maxsize=1)
 def _filterbank():
-    """Return power responses of gammatone filters, evenly spaced in ERB, [201, 28]."""
+    """Return powers of gammatone filters evenly spaced in ERB, [201, 28]."""
     erb_rate = 21.4 * np.log10(1 + 0.00437 * np.array(BAND_RANGE_HZ))
     spaced = np.linspace(*erb_rate, BANDS)
     centre_hz = (10 ** (spaced / 21.4) - 1) / 0.00437
@@ -232,7 +232,7 @@ def _filterbank():
 
 
 def _frames(signal):
-    """Return windowed frames, [frames, 400], none of which ends with the signal."""
+    """Return windowed frames, without one that ends with the signal."""
     return sliding_window_view(signal[:-1], FRAME)[::HOP] * _window()
 
 

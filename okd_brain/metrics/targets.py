@@ -70,7 +70,7 @@ class Target:
 
     @property
     def module(self):
-        """Name of the generator among an experiment's modules and optimizers."""
+        """Name of the generator among modules, optimizers and weight files."""
         return f"g_{self.name}"
 
     @property

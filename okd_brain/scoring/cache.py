@@ -54,13 +54,13 @@ class ScoreCache:
         self._works = True
 
     def get(self, keys):
-        """Return key (bytes) -> raw score (float) for the keys that are known."""
+        """Return key (bytes) -> raw score (float) for the known keys."""
         marks = ",".join("?" * len(keys))
         query = f"SELECT key, value FROM scores WHERE key IN ({marks})"
         return dict(self._run(lambda database: database.execute(query, keys)))
 
     def put(self, rows):
-        """Keep rows of (key, raw score), not NaN; known scores stay as they are."""
+        """Keep rows of (key, raw score), not NaN; known scores stay."""
         self._run(lambda database: self._insert(database, rows))
 
     def _insert(self, database, rows):
@@ -156,7 +156,7 @@ class KeptScores:
                 yield Known(item._replace(wanted=missing), values, row)
 
     def completed(self, known, computed):
-        """Return the ``ItemScores`` under all metrics; note new ones for saving."""
+        """Return ``ItemScores`` under all metrics; note new ones for saving."""
         scores = ItemScores(list(known.values), [None] * len(known.values))
         for i, value, reason in zip(known.item.wanted, *computed, strict=True):
             scores.values[i] = value

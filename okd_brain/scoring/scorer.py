@@ -203,7 +203,7 @@ class Scorer:
                 yield partial(self._complete, known, self._compute(known.item))
 
     def _item(self, reference, degraded, played=None):
-        """Return a pair under all metrics; it shares signals with the caller."""
+        """Return a pair under all metrics, with the caller's own signals."""
         reference = None if reference is None else np.asarray(reference)
         return Item(
             reference,

@@ -1,4 +1,4 @@
-"""The Hearing-Aid Speech Perception Index in two forms, and the ear behind them.
+"""The Hearing-Aid Speech Perception Index in two forms, and its ear.
 
 ``HASPIReference`` gives HASPI version 2 (``version2``): intelligibility from 0
 to 1, of signals at their levels, aligned. ``HASPILinearReference`` gives the

@@ -88,8 +88,8 @@ class EarReference:
     def rates_of(self, sound):
         """Return the firing rates of another signal, [32, ceil(samples / 9)].
 
-        It is as long as the reference, at the same rate and in the same unit. The
-        rates are excitation in dB above threshold, at 2667 Hz.
+        The signal is as long as the reference, at the same rate and in the same
+        unit. The rates are excitation in dB above threshold, at 2667 Hz.
         """
         sound = _middle_ear(sound)
         rates = np.empty_like(self.rates)
@@ -132,7 +132,7 @@ def _middle_ear(sound):
 
 
 def _vibration(sound, band):
-    """Return a band's envelope after compression, and the pole of its filter."""
+    """Return a band's compressed envelope, and the pole of its filter."""
     baseband = _demodulated(sound, band.centre_hz)
     control = _gammatone_power(baseband, _pole(band, band.widest))
     level_db = 10 * np.log10(max(control.mean(), 1e-30))
@@ -198,7 +198,7 @@ def _adaptation():
 
 
 def _firing(vibration):
-    """Return the rate of the inner hair cells in dB above threshold, from 0 up."""
+    """Return the inner hair cells' rate in dB above threshold, at least 0."""
     excitation_db = 20 * np.log10(np.maximum(vibration, 1))
     return np.maximum(lfilter(*_adaptation(), excitation_db), 0)
 
@@ -294,7 +294,7 @@ class LagFinder:
     def lag_of(self, signal, *, either_sign=False):
         """Return by how many samples to shift a signal to match the reference.
 
-        The signal is as long as the reference, and with ``either_sign`` it may be
+        The signal is as long as the reference; with ``either_sign`` it may be
         inverted. Of equally good lags this is the earliest.
         """
         spectrum = self._spectrum * rfft(signal, self._size).conj()
@@ -309,7 +309,7 @@ class LagFinder:
 
 
 def shifted(signal, lag):
-    """Return a signal ``lag`` samples later, silent where nothing is known of it.
+    """Return a signal ``lag`` samples later, silent where it is unknown.
 
     >>> shifted(np.array([1, 2, 3]), 1), shifted(np.array([1, 2, 3]), -2)
     (array([0, 1, 2]), array([3, 0, 0]))

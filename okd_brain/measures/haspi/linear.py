@@ -7,8 +7,8 @@ optimization using generative adversarial networks for near-end speech
 intelligibility enhancement", IEEE/ACM TASLP 29, 2021, and their code: both
 signals are brought to the same level and are not aligned.
 
-Two things differ from that code: its noise in the firing rates is left out (4e-4
-in the score), and the smoothing window is Kates's (5e-4).
+Two things differ from that code: its noise in the firing rates is left out
+(4e-4 in the score), and the smoothing window is Kates's (5e-4).
 """
 
 from functools import lru_cache

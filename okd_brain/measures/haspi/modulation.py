@@ -62,10 +62,11 @@ class ModulationReference:
         return self._audible.nbytes + self._unit.nbytes
 
     def correlations(self, rates):
-        """Correlate the modulations of a degraded signal's rates, [bands, frames].
+        """Correlate the modulations of a signal's firing rates, [bands, frames].
 
-        Returns the magnitude of the correlation at each rate, [10], averaged over
-        the cepstral coefficients: from 0 to 1, and 0 for a steady signal.
+        The result, [10], is the magnitude of the correlation at each rate,
+        averaged over the cepstral coefficients: from 0 to 1, and 0 for a steady
+        signal.
         """
         modulations = self._modulations(rates)
         power = (modulations**2).sum(axis=-1)
