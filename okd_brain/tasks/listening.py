@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from okd_brain.measures.silence import is_constant
-from okd_brain.metrics.power import POWER_RATIO_DB
+from okd_brain.measures import is_constant
+from okd_brain.metrics import POWER_RATIO_DB
 from okd_brain.signals import SAMPLE_RATE, SpectralAnalysis, sample_counts
 from okd_brain.tasks.bands import BandGains
 from okd_brain.tasks.base import Enhanced, cut_waves

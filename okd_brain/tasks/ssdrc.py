@@ -12,7 +12,7 @@ for all of it: what is theirs and what is ours is said constant by constant in
 
 import numpy as np
 
-from okd_brain.measures.checks import check_reference
+from okd_brain.measures import check_reference
 from okd_brain.tasks.range_compression import compress_range
 from okd_brain.tasks.spectral_shaping import SAMPLE_RATE, WINDOW, shape_spectrum
 

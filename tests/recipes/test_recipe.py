@@ -20,7 +20,7 @@ from okd_brain.config import read_experiment
 from okd_brain.corpora import MixingPlan
 from okd_brain.enhance import command as enhance
 from okd_brain.export import load_discriminator
-from okd_brain.measures.optional import is_installed
+from okd_brain.measures import is_installed
 from okd_brain.metrics import parse_targets
 from okd_brain.training import run as recipe
 from okd_brain.training.networks import discriminator_heads

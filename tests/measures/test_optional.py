@@ -2,7 +2,7 @@
 
 Their packages are replaced here by stand-ins that record how they are called,
 so that the tests run without them. With the extras installed, the battery of
-test_metrics.py and the stored numbers of test_reference_scores.py use the
+metrics/test_table.py and the stored numbers of test_scores.py use the
 packages themselves.
 """
 

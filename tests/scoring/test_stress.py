@@ -1,6 +1,7 @@
 """2,000 bad signals at once: no crash, no hang, and all accounted for."""
 
 import numpy as np
+import pytest
 from scoring_signals import RATE, noisy, speech
 
 from okd_brain.scoring import Scorer
@@ -59,6 +60,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 def test_bad_signals_cost_themselves_only():
     rng = np.random.default_rng(0)
     good = (speech(), noisy(snr_db=20.0))
