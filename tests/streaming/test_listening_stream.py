@@ -5,9 +5,12 @@ import pytest
 import torch
 from streams import held_bytes, speech
 
-from okd_brain.gain_generators import CumulativeLayerNorm
-from okd_brain.generators import BandGainGenerator, CausalLSTMGenerator
-from okd_brain.streaming.listening import StreamingListeningEnhancer
+from okd_brain.generators import (
+    BandGainGenerator,
+    CausalLSTMGenerator,
+    CumulativeLayerNorm,
+)
+from okd_brain.streaming import StreamingListeningEnhancer
 from okd_brain.tasks.listening import ListeningEnhancement
 
 TOLERANCE = 1e-5
