@@ -143,7 +143,7 @@ def main(argv=None):
     -------
     int
         Exit status: 0 if all files are enhanced or the stream has ended, 1 if
-        some failed.  A wrong command exits with 2 before any file is read.
+        some failed. A wrong command exits with 2 before any file is read.
     """
     parser = _parser()
     arguments = parser.parse_intermixed_args(argv)

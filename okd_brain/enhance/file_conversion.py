@@ -29,8 +29,8 @@ def convert_file(
     """Write what becomes of an audio file.
 
     The destination has the sample rate, channels and length of the source and,
-    where its format allows, the sample type.  It appears complete or not at
-    all.  In between, the samples lie in an unnamed temporary file beside it (4
+    where its format allows, the sample type. It appears complete or not at
+    all. In between, the samples lie in an unnamed temporary file beside it (4
     bytes each), for level and peak are known only at the end: if the peak
     exceeds full scale and the sample type is not float, the whole file is
     scaled to fit and a warning states by how much.

@@ -89,7 +89,7 @@ def enhance_speech_file(
 ):
     """Make a file of speech clearer in a noise; the noise is not written.
 
-    ``convert_file`` says what is written.  Where peaks exceed what
+    ``convert_file`` says what is written. Where peaks exceed what
     the file can hold, the power of the whole falls with them, as a warning says.
 
     Arguments

@@ -37,7 +37,7 @@ def plan(inputs, folder, *, also_read=()):
     inputs : list of str
         Files, folders and patterns.
     folder : str or Path
-        The output folder.  Where it lies below an input folder, what is in it
+        The output folder. Where it lies below an input folder, what is in it
         is no input: ``okd-enhance MODEL . -o enhanced`` can be repeated.
     also_read : sequence of str or Path
         Files that must not be written either.

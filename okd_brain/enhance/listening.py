@@ -55,7 +55,7 @@ def enhance_speech(
         Its rate in Hz.
     noise : torch.Tensor
         [samples], float: the noise around the listener, on the scale of the
-        speech.  It is repeated if it is shorter, and cut if it is longer.
+        speech. It is repeated if it is shorter, and cut if it is longer.
     noise_rate : int
         Its rate in Hz.
     equal_power : str
@@ -68,7 +68,7 @@ def enhance_speech(
     -------
     torch.Tensor
         Float32, on the CPU, as many channels and samples as ``speech`` and at
-        its rate, without the noise.  Each channel has the power of the speech
+        its rate, without the noise. Each channel has the power of the speech
         ("utterance"), or frame by frame that of the speech from 47 Hz to 8 kHz.
         Peaks may exceed 1.
 

@@ -1,9 +1,9 @@
 """Waves of any sample rate, channel count and length, changed in segments.
 
-The networks hear one channel at 16 kHz and, in training, seconds of it.  Here a
+The networks hear one channel at 16 kHz and, in training, seconds of it. Here a
 wave is cut into segments of 30 s that overlap by 2 s; each channel of each is
 resampled to 16 kHz, changed, and resampled back; in the overlap one segment
-fades into the next.  So the memory needed does not grow with the length.
+fades into the next. So the memory needed does not grow with the length.
 Whatever the sample rate, nothing above 8 kHz comes back.
 """
 

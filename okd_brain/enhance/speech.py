@@ -39,7 +39,7 @@ def enhance_wave(
     -------
     torch.Tensor
         Float32, on the CPU, as many channels and samples as ``wave`` and at its
-        rate.  Peaks may exceed 1.
+        rate. Peaks may exceed 1.
 
     Raises
     ------

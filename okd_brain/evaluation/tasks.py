@@ -55,7 +55,7 @@ class ComparedTask:
         Arguments
         ---------
         task : SpeechEnhancement or ListeningEnhancement
-            From ``export_details.task_of``.
+            From ``export.task_of``.
         source : str or Path
             Of the generator, for the message.
 

@@ -330,7 +330,7 @@ def test_export_deletes_nothing_of_others(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="holds 'notes.txt'"):
         export_generator(CausalLSTMGenerator(), tmp_path, name="e", details={})
-    with pytest.raises(ValueError, match="it is a file"):
+    with pytest.raises(ValueError, match="notes.txt is a file"):
         export_generator(
             CausalLSTMGenerator(),
             tmp_path / "notes.txt",
@@ -374,7 +374,7 @@ def test_every_head_needs_a_name(tmp_path):
 def test_folder_without_discriminators(tmp_path, text):
     if text is not None:
         (tmp_path / "discriminator.json").write_text(text)
-    with pytest.raises(ValueError, match="no folder of exported discrimin"):
+    with pytest.raises(ValueError, match="not a folder of exported discrimin"):
         load_discriminator(tmp_path)
 
 

@@ -19,7 +19,7 @@ from okd_brain.export import (
     load_discriminator,
     load_generator,
 )
-from okd_brain.export.authors_checkpoint import (
+from okd_brain.export.authors import (
     AuthorsCheckpoint,
     write_checkpoint,
 )

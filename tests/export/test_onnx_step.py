@@ -6,8 +6,7 @@ import pytest
 import torch
 from streams import offline, remembering, speech
 
-from okd_brain.export import onnx_step
-from okd_brain.export.onnx_step import export_onnx_step
+from okd_brain.export import export_onnx_step, onnx
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.signals import SpectralAnalysis
 
@@ -115,7 +114,7 @@ def test_generators_that_make_no_step(tmp_path, generator, message):
 
 
 def test_missing_packages_name_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_step, "find_spec", lambda name: None)
+    monkeypatch.setattr(onnx, "find_spec", lambda name: None)
     message = r"onnx and onnxscript: pip install 'okd\[onnx\]'"
     with pytest.raises(ModuleNotFoundError, match=message):
         export_onnx_step(remembering(), tmp_path / "step.onnx")
