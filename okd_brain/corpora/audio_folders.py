@@ -3,7 +3,7 @@
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from okd_brain.enhance.jobs import SUFFIXES
+from okd_brain.files import AUDIO_SUFFIXES
 
 
 class Utterance(NamedTuple):
@@ -49,7 +49,7 @@ def list_audio(folder):
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
         is_hidden = any(part.startswith(".") for part in relative.parts)
-        is_audio = path.suffix.lower() in SUFFIXES and path.is_file()
+        is_audio = path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
         if is_audio and not is_hidden:
             stat = path.stat()
             listing[relative.as_posix()] = [stat.st_size, stat.st_mtime_ns]

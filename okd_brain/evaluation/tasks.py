@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from okd_brain.enhance.listening import enhance_speech
-from okd_brain.enhance.speech import enhance_wave
+from okd_brain.enhance import enhance_speech, enhance_wave
 from okd_brain.evaluation.paired_folders import pair_folders
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement

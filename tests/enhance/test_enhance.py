@@ -12,7 +12,7 @@ import torch
 
 from okd_brain.enhance import command as enhance
 from okd_brain.enhance import enhance_file, enhance_wave, main
-from okd_brain.enhance import speech as waves
+from okd_brain.enhance.speech import enhanced_blocks
 from okd_brain.enhance.jobs import plan
 from okd_brain.export import export_generator
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
@@ -161,7 +161,7 @@ def test_only_two_segments_are_held_at_a_time(identity):
         seconds_read += count // 8000
         return rng.normal(size=(count, 1))
 
-    for block in waves.enhanced_blocks(identity, read, 8000, segment_seconds=4):
+    for block in enhanced_blocks(identity, read, 8000, segment_seconds=4):
         seconds_written += len(block) // 8000
         assert seconds_read - seconds_written <= 4
     assert seconds_written == total

@@ -27,11 +27,13 @@ from okd_brain.enhance import (
     main,
 )
 from okd_brain.enhance.noise import (
+    NoiseLevels,
+    read_noise_levels,
     ListenerNoise,
     noise_shaped_like,
     read_listener_noise,
 )
-from okd_brain.enhance.noise_levels import NoiseLevels, read_noise_levels
+
 from okd_brain.export import (
     export_discriminator,
     export_generator,
