@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from streams import speech
+from streams import speech, wide
 
 from okd_brain.export import export_generator
-from okd_brain.generators import BandGainGenerator, BLSTMGenerator
+from okd_brain.generators import BLSTMGenerator
 from okd_brain.tasks import ListeningEnhancement
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -43,16 +43,6 @@ def remembering(kind=BLSTMGenerator):
         for name, parameter in generator.named_parameters():
             if "bias_ih" in name:
                 parameter[200:400] = 2.0  # forget gate: sigmoid(2) = 0.88
-    return generator.eval()
-
-
-def wide(seed=0):
-    """Return a gain estimator with gains all over their range."""
-    torch.manual_seed(seed)
-    generator = BandGainGenerator()
-    with torch.no_grad():
-        generator.linear1.weight *= 4
-        generator.linear2.weight *= 4
     return generator.eval()
 
 

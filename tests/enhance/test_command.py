@@ -130,6 +130,7 @@ def test_wrong_commands_do_nothing(corpus, model, capsys, arguments, message):
     assert not Path("out").exists()
 
 
+@pytest.mark.slow
 def test_module_runs_as_a_program(corpus, model):
     command = [sys.executable, "-m", "okd_brain.enhance"]
     root = Path(okd_brain.__file__).parents[1]

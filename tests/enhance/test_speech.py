@@ -10,10 +10,10 @@ from enhancing import (
     recordings,
     remembering,
 )
+from streams import offline
 
 from okd_brain.enhance import enhance_wave
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
-from okd_brain.tasks import SpeechEnhancement
 
 
 @pytest.fixture(scope="module")
@@ -21,18 +21,11 @@ def generator():
     return remembering()
 
 
-def one_pass(generator, wave):
-    task = SpeechEnhancement()
-    with torch.inference_mode():
-        inputs = task.analyse(wave[None], torch.ones(1))
-        return task.enhance(generator, inputs).wave[0]
-
-
 def test_wave_of_one_segment_takes_the_training_path(generator):
     wave = recordings(FIRST)
     before = wave.clone()
     enhanced = enhance_wave(generator, wave, 16000)
-    assert torch.equal(enhanced, one_pass(generator, wave))
+    assert torch.equal(enhanced, offline(generator, wave))
     assert torch.equal(wave, before)
 
 
@@ -40,7 +33,7 @@ def test_wave_of_one_segment_takes_the_training_path(generator):
 def test_segments_are_close_to_a_single_pass(kind):
     generator = remembering(kind)
     wave = recordings(FIRST, SECOND, THIRD)  # 9.2 s
-    expected = one_pass(generator, wave)
+    expected = offline(generator, wave)
     assert difference_db(expected, wave) > -20  # the generator does something
     enhanced = enhance_wave(generator, wave, 16000, segment_seconds=4)
     assert -200 < difference_db(enhanced, expected) < -30

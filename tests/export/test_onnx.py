@@ -36,6 +36,7 @@ def start():
     return np.zeros((2, 1, 200), "f4"), np.zeros((2, 1, 200), "f4")
 
 
+@pytest.mark.slow
 def test_mask_and_state_equal_those_of_torch(step):
     generator = remembering()
     noisy = SpectralAnalysis().log_magnitude(speech()[None])
@@ -53,6 +54,7 @@ def test_mask_and_state_equal_those_of_torch(step):
     assert np.ptp(masks) > 0.5  # not one mask for all
 
 
+@pytest.mark.slow
 def test_the_waveform_is_that_of_the_task(step):
     analysis = SpectralAnalysis()
     wave = speech(1)
@@ -67,6 +69,7 @@ def test_the_waveform_is_that_of_the_task(step):
     assert error < TOLERANCE
 
 
+@pytest.mark.slow
 def test_the_file_says_what_it_takes(path):
     session = onnxruntime.InferenceSession(path)
     shapes = {i.name: i.shape for i in session.get_inputs()}
