@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 
 from okd_brain.corpora import LENGTH_TOLERANCE_SECONDS
-from okd_brain.enhance.jobs import SUFFIXES
+from okd_brain.files import AUDIO_SUFFIXES
 from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE
 
@@ -161,7 +161,7 @@ def _audio_files(folder):
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
         is_hidden = any(part.startswith(".") for part in relative.parts)
-        if is_hidden or path.suffix.lower() not in SUFFIXES:
+        if is_hidden or path.suffix.lower() not in AUDIO_SUFFIXES:
             continue
         name = relative.with_suffix("").as_posix()
         if name in files:

@@ -11,8 +11,13 @@ from okd_brain.evaluation.checkpoints import (
 )
 from okd_brain.evaluation.files import Files, read
 from okd_brain.evaluation.paired_folders import check_headers
-from okd_brain.export import WEIGHTS, load_generator, read_generator
-from okd_brain.export.details import read_details, task_of
+from okd_brain.export import (
+    WEIGHTS,
+    load_generator,
+    read_details,
+    read_generator,
+    task_of,
+)
 
 
 @dataclass(frozen=True)

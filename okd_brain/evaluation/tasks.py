@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from okd_brain.enhance.listening import enhance_speech
-from okd_brain.enhance.speech import enhance_wave
+from okd_brain.enhance import enhance_speech, enhance_wave
 from okd_brain.evaluation.paired_folders import pair_folders
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
@@ -55,7 +54,7 @@ class ComparedTask:
         Arguments
         ---------
         task : SpeechEnhancement or ListeningEnhancement
-            From ``export_details.task_of``.
+            From ``export.task_of``.
         source : str or Path
             Of the generator, for the message.
 

@@ -18,8 +18,7 @@ from collections.abc import Mapping
 
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.export import load_discriminator, load_generator
-from okd_brain.export.weights import fill
+from okd_brain.export import fill, load_discriminator, load_generator
 from okd_brain.messages import offer
 from okd_brain.metrics import parse_targets
 from okd_brain.training.networks import discriminator_heads

@@ -18,7 +18,7 @@ from stand_ins import stand_in_for_speechmos
 
 from okd_brain.config import read_experiment
 from okd_brain.corpora import MixingPlan
-from okd_brain.enhance import command as enhance
+from okd_brain.enhance import main as okd_enhance
 from okd_brain.export import load_discriminator
 from okd_brain.measures import is_installed
 from okd_brain.metrics import parse_targets
@@ -285,7 +285,7 @@ def test_the_export_enhances_as_the_test_did(trained, corpus, tmp_path):
     expected = stock.enhance_batch(torch.from_numpy(wave)[None], torch.ones(1))[
         0
     ].numpy()
-    code = enhance.main(
+    code = okd_enhance(
         [str(trained / "export" / "pesq"), str(noisy), "-o", str(tmp_path)]
     )
     assert code == 0

@@ -1,10 +1,10 @@
 """One frame of a causal generator as an ONNX file, for programs without Python.
 
-The file holds the network alone.  What is around it, per frame and in any
-language, is in ``okd_brain.streaming`` and ``okd_brain.streaming.frames``: spectrum
-of 512 windowed samples, 256 further each time; log(1 + magnitude); the network;
-exp(mask * that) - 1 with the phase of the spectrum; inverse transform, window,
-overlap-add, division by the sum of the two squared windows.
+The file holds the network alone. Around it a program does, frame by frame, what
+``okd_brain.streaming`` does: transform 512 windowed samples, 256 samples after
+the previous ones; take log(1 + magnitude); run the network; take
+exp(mask * log1p magnitude) - 1 with the phase of the spectrum; invert the
+transform, window, overlap-add, and divide by the sum of the two squared windows.
 """
 
 import warnings
@@ -16,7 +16,7 @@ import torch
 from okd_brain.generators import CausalLSTMGenerator
 from okd_brain.signals import N_BINS, N_FFT, SAMPLE_RATE
 
-PACKAGES = ("onnx", "onnxscript")  # what torch's exporter works with
+PACKAGES = ("onnx", "onnxscript")  # used by torch's exporter
 INPUTS = ("noisy", "hidden", "cell")
 OUTPUTS = ("mask", "next_hidden", "next_cell")
 
@@ -41,15 +41,15 @@ def export_onnx_step(generator, path):
     Inputs, all float32: ``noisy`` [1, 257], the noisy log1p magnitude;
     ``hidden`` and ``cell``, each [2, 1, 200], zeros at the start of a stream.
     Outputs: ``mask`` [1, 257], in [0.05, 1.2]; ``next_hidden`` and
-    ``next_cell``, to be handed in with the next frame.  The file's metadata
-    state the transform that the network was trained with.
+    ``next_cell``, the ``hidden`` and ``cell`` of the next frame. The metadata
+    of the file describe the transform that the network was trained with.
 
     Arguments
     ---------
     generator : CausalLSTMGenerator
         In evaluation mode, on the CPU.
     path : str or Path
-        The file to write, one for all (3.4 MB); its folder is made.
+        The file to write (3.4 MB, weights included); its folder is made.
 
     Returns
     -------
@@ -92,8 +92,8 @@ def export_onnx_step(generator, path):
         raise ValueError("Call the generator's eval() before the export.")
     state = torch.zeros(2, 1, CausalLSTMGenerator.HIDDEN)
     with warnings.catch_warnings():
-        # The export replaces the list of weights in torch's own LSTM, complains
-        # about it, and puts it back.
+        # torch's exporter replaces the list of weights in torch's own LSTM,
+        # warns about that, and restores it.
         warnings.filterwarnings("ignore", r"The tensor attributes .*weights")
         program = torch.onnx.export(
             _Step(generator).eval(),

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from streams import constant, held_bytes, offline, remembering, speech
+from streams import constant, offline, remembering, speech, stream
 
-from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
+from okd_brain.generators import BLSTMGenerator
 from okd_brain.streaming import StreamingEnhancer
 
 TOLERANCE = 1e-5
@@ -18,11 +18,6 @@ def generator():
     return remembering()
 
 
-def stream(enhancer, chunks):
-    """Return all that comes out, the end included."""
-    return torch.cat([*map(enhancer.process, chunks), enhancer.flush()])
-
-
 def assert_equal_to_offline(generator, wave, streamed):
     assert streamed.shape == wave.shape
     assert (streamed - offline(generator, wave)).abs().max() < TOLERANCE
@@ -31,15 +26,21 @@ def assert_equal_to_offline(generator, wave, streamed):
 # Equal to the whole wave at once
 
 
-@pytest.mark.parametrize("number", range(0, 40, 2))
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, marks=[pytest.mark.slow] if number >= 8 else [])
+        for number in range(0, 40, 2)
+    ],
+)
 def test_streaming_equals_offline_on_20_files(generator, number):
     wave = speech(number)
     assert len(wave) == 16000
     for size in (7, 160, 256, 257, 480, 512, 1000, 4096, 16000):
-        streamed = stream(StreamingEnhancer(generator), wave.split(size))
+        streamed = stream(StreamingEnhancer(generator), size, wave)
         assert_equal_to_offline(generator, wave, streamed)
     start = wave[8000:9600]
-    streamed = stream(StreamingEnhancer(generator), start.split(1))
+    streamed = stream(StreamingEnhancer(generator), 1, start)
     assert_equal_to_offline(generator, start, streamed)
 
 
@@ -53,31 +54,20 @@ def test_the_generator_of_these_tests_does_something(generator):
     assert changed.std() > 100 * TOLERANCE
 
 
-def test_chunks_of_ever_changing_size(generator):
-    wave = torch.cat([speech(1), speech(2)])
-    sizes = []
-    rng = np.random.default_rng(0)
-    while sum(sizes) < len(wave):
-        sizes.append(int(rng.integers(0, 2 ** rng.integers(1, 12))))
-    sizes[-1] -= sum(sizes) - len(wave)
-    streamed = stream(StreamingEnhancer(generator), wave.split(sizes))
-    assert_equal_to_offline(generator, wave, streamed)
-
-
 @pytest.mark.parametrize(
     "samples", [1, 2, 255, 256, 257, 511, 512, 513, 767, 768, 1024, 1025]
 )
 def test_streams_of_any_length(generator, samples):
     wave = speech()[4000 : 4000 + samples]
     for size in (100, 256, samples):
-        streamed = stream(StreamingEnhancer(generator), wave.split(size))
+        streamed = stream(StreamingEnhancer(generator), size, wave)
         assert_equal_to_offline(generator, wave, streamed)
 
 
 def test_digital_silence_and_full_scale(generator):
     wave = torch.cat([torch.zeros(4096), speech(), torch.zeros(4096)])
     wave /= wave.abs().max()
-    streamed = stream(StreamingEnhancer(generator), wave.split(160))
+    streamed = stream(StreamingEnhancer(generator), 160, wave)
     assert_equal_to_offline(generator, wave, streamed)
     assert (streamed[:2000].abs() < 1e-6).all()
 
@@ -102,31 +92,7 @@ def test_arrays_and_tensors_of_any_precision(generator, kind):
     assert_equal_to_offline(generator, expected, streamed)
 
 
-def test_step_is_the_generator_frame_by_frame(generator):
-    noisy = torch.rand(2, 20, 257)
-    memory, masks = None, []
-    with torch.no_grad():
-        for frame in noisy.split(1, dim=1):
-            mask, memory = generator.step(frame, memory)
-            masks.append(mask)
-        expected = generator(noisy)
-    assert torch.allclose(torch.cat(masks, dim=1), expected, atol=1e-6)
-
-
 # Delay
-
-
-@pytest.mark.parametrize("size", [1, 7, 160, 256, 511, 512, 513, 4096])
-def test_as_many_come_out_as_went_in_less_the_delay(generator, size):
-    enhancer = StreamingEnhancer(generator)
-    assert enhancer.delay_samples == DELAY
-    assert enhancer.delay_ms == 31.9375
-    received = returned = 0
-    for chunk in speech(0, 6000).split(size):
-        received += len(chunk)
-        returned += len(enhancer.process(chunk))
-        assert returned == max(0, received - DELAY)
-    assert len(enhancer.flush()) == DELAY
 
 
 @pytest.mark.parametrize(
@@ -149,7 +115,7 @@ def test_chunks_of_one_size_have_a_shorter_delay(generator, size, delay):
 def test_chunks_other_than_promised_are_taken(generator):
     wave = speech(5, 5000)
     enhancer = StreamingEnhancer(generator, chunk_samples=256)
-    streamed = stream(enhancer, wave.split([300, 1, 255, 999, 3445]))
+    streamed = stream(enhancer, [300, 1, 255, 999, 3445], wave)
     assert_equal_to_offline(generator, wave, streamed)
 
 
@@ -172,14 +138,14 @@ def test_the_future_never_changes_the_past(generator):
         for future in (LOUD, torch.zeros(4000), -LOUD[:400])
     ]
     first, *others = (offline(generator, wave) for wave in futures)
-    streams = [StreamingEnhancer(generator).process(wave) for wave in futures]
+    streamed = [StreamingEnhancer(generator).process(wave) for wave in futures]
     enhanced = StreamingEnhancer(generator).process(past)
     assert len(enhanced) == 8000 - DELAY
-    for wave in (first, *others, *streams):
+    for wave in (first, *others, *streamed):
         difference = wave[: len(enhanced)] - enhanced
         assert difference.abs().max() < 1e-6
     # ... and directly after it does, so that the comparison means something.
-    assert (streams[0][7900:8000] - streams[1][7900:8000]).abs().max() > 1e-3
+    assert (streamed[0][7900:8000] - streamed[1][7900:8000]).abs().max() > 1e-3
 
 
 def test_a_network_that_hears_the_future_would_be_caught():
@@ -191,18 +157,6 @@ def test_a_network_that_hears_the_future_would_be_caught():
         for future in (LOUD, torch.zeros(4000))
     )
     assert (first - second).abs().max() > 1e-3
-
-
-def test_streams_that_share_a_generator_are_independent(generator):
-    waves = speech(10), speech(11)
-    enhancers = StreamingEnhancer(generator), StreamingEnhancer(generator)
-    parts = [[], []]
-    for chunks in zip(*(wave.split(700) for wave in waves), strict=True):
-        for part, enhancer, chunk in zip(parts, enhancers, chunks, strict=True):
-            part.append(enhancer.process(chunk))
-    for wave, part, enhancer in zip(waves, parts, enhancers, strict=True):
-        streamed = torch.cat([*part, enhancer.flush()])
-        assert_equal_to_offline(generator, wave, streamed)
 
 
 def test_chunks_and_results_belong_to_the_caller(generator):
@@ -219,50 +173,12 @@ def test_chunks_and_results_belong_to_the_caller(generator):
     assert_equal_to_offline(generator, wave, streamed)
 
 
-def test_reset_forgets_everything(generator):
-    enhancer = StreamingEnhancer(generator)
-    enhancer.process(speech(13)[:5555])
-    enhancer.reset()
-    first = stream(enhancer, speech(14).split(999))
-    enhancer.reset()  # after flush, too
-    again = stream(enhancer, speech(14).split(999))
-    assert torch.equal(first, again)
-    assert_equal_to_offline(generator, speech(14), first)
-
-
-def test_memory_does_not_grow(generator):
-    enhancer = StreamingEnhancer(generator)
-    sizes = []
-    for number in range(20):
-        enhancer.process(speech(number, 8000)[:7680])
-        sizes.append(held_bytes(enhancer, enhancer._memory))
-    assert max(sizes[1:]) == min(sizes[1:]) < 150_000
-
-
 # Errors
 
 
 def test_a_generator_that_is_not_causal():
     with pytest.raises(ValueError, match="BLSTMGenerator hears the future"):
         StreamingEnhancer(BLSTMGenerator().eval())
-
-
-def test_a_generator_in_training_mode():
-    with pytest.raises(ValueError, match=r"training mode.*eval\(\)"):
-        StreamingEnhancer(CausalLSTMGenerator())
-
-
-@pytest.mark.parametrize("rate", [48000, 8000, 44100])
-def test_other_sample_rates(generator, rate):
-    message = rf"must be at 16000 Hz; got {rate} Hz. Resample it"
-    with pytest.raises(ValueError, match=message):
-        StreamingEnhancer(generator, sample_rate=rate)
-
-
-@pytest.mark.parametrize("size", [0, -256, 1.5, None])
-def test_impossible_chunk_sizes(generator, size):
-    with pytest.raises(ValueError, match=r"chunk_samples.*from 1 on; got"):
-        StreamingEnhancer(generator, chunk_samples=size)
 
 
 @pytest.mark.parametrize(
@@ -291,17 +207,4 @@ def test_a_bad_chunk_is_refused_and_the_stream_goes_on(
 def test_the_loudest_sample_that_is_taken_stays_finite():
     wave = 0.99e15 * torch.ones(2048)
     enhancer = StreamingEnhancer(constant(1.19))
-    assert stream(enhancer, [wave]).isfinite().all()
-
-
-@pytest.mark.parametrize("samples", [0, 1000])
-def test_nothing_but_reset_follows_flush(generator, samples):
-    enhancer = StreamingEnhancer(generator)
-    enhancer.process(torch.zeros(samples))
-    enhancer.flush()
-    with pytest.raises(ValueError, match=r"flushed; reset\(\) starts another"):
-        enhancer.process(torch.zeros(10))
-    with pytest.raises(ValueError, match="flushed"):
-        enhancer.flush()
-    enhancer.reset()
-    assert len(enhancer.process(torch.zeros(1000))) == 1000 - DELAY
+    assert stream(enhancer, 2048, wave).isfinite().all()

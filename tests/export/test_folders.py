@@ -9,20 +9,41 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from enhancing import (
+    RATE,
+    ROUNDING,
+    difference_db,
+    exported,
+    hiss,
+    talk,
+    wide,
+)
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.inference.interfaces import Pretrained
 from speechbrain.lobes.models.MetricGAN import EnhancementGenerator
+from streams import offline
 
 from okd_brain.discriminators import Discriminator
+from okd_brain.enhance import (
+    enhance_speech,
+)
 from okd_brain.export import (
     export_discriminator,
     export_generator,
     load_discriminator,
     load_generator,
+    read_details,
+    task_of,
 )
-from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
-from okd_brain.tasks import SpeechEnhancement
+from okd_brain.generators import (
+    BLSTMGenerator,
+    CausalLSTMGenerator,
+)
+from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
 
 SPEECH = Path(__file__).parents[1] / "samples" / "june_fr_vm-next.flac"
 KINDS = [BLSTMGenerator, CausalLSTMGenerator]
+
 
 # Runs isolated (-I), in another folder, and cannot import okd_brain.
 STOCK = """
@@ -57,13 +78,6 @@ def trained_like(kind, seed=0):
     return generator.eval()
 
 
-def enhance(generator, wave):
-    task = SpeechEnhancement()
-    with torch.inference_mode():
-        inputs = task.analyse(wave[None], torch.ones(1))
-        return task.enhance(generator, inputs).wave[0].numpy()
-
-
 @pytest.fixture
 def speech():
     samples, _ = soundfile.read(SPEECH, dtype="float32")
@@ -83,6 +97,7 @@ def test_masks_of_these_tests_are_floored(kind, speech):
     assert mask.min() == pytest.approx(0.05) and mask.max() > 1.1
 
 
+@pytest.mark.slow
 def test_stock_speechbrain_gives_the_output_of_training(tmp_path, speech):
     folders = [str(tmp_path / kind.__name__) for kind in KINDS]
     for kind, folder in zip(KINDS, folders, strict=True):
@@ -96,7 +111,7 @@ def test_stock_speechbrain_gives_the_output_of_training(tmp_path, speech):
         capture_output=True,
     )
     for kind, folder in zip(KINDS, folders, strict=True):
-        ours = enhance(trained_like(kind), speech)
+        ours = offline(trained_like(kind), speech).numpy()
         np.testing.assert_allclose(np.load(f"{folder}.npy"), ours, atol=1e-5)
         np.testing.assert_allclose(
             np.load(f"{folder}.with_lengths.npy"), ours, atol=1e-5
@@ -172,108 +187,6 @@ def test_source_that_is_neither_folder_nor_hub_id(tmp_path):
         load_generator(tmp_path / "missing")
 
 
-def test_folder_without_weights(tmp_path):
-    with pytest.raises(ValueError, match="holds no enhance_model.ckpt"):
-        load_generator(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"hello there", b"PK\x03\x04 cut off", b"\x80\x02}q"]
-)
-def test_file_that_holds_no_weights(tmp_path, content):
-    (tmp_path / "enhance_model.ckpt").write_bytes(content)
-    with pytest.raises(ValueError, match="ckpt is not a file of weights"):
-        load_generator(tmp_path)
-
-
-class _Touches:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
-def test_loading_executes_nothing(tmp_path):
-    trap = tmp_path / "executed"
-    torch.save({"blstm.": _Touches(trap)}, tmp_path / "enhance_model.ckpt")
-    with pytest.raises(ValueError, match="not a file of weights"):
-        load_generator(tmp_path)
-    assert not trap.exists()
-
-
-@pytest.mark.parametrize("content", [[1, 2], {}, torch.zeros(3)])
-def test_weights_that_are_no_dict(tmp_path, content):
-    torch.save(content, tmp_path / "enhance_model.ckpt")
-    with pytest.raises(ValueError, match="no dict of weights"):
-        load_generator(tmp_path)
-
-
-def test_weights_of_another_network(tmp_path):
-    torch.save({"encoder.w": torch.ones(1)}, tmp_path / "enhance_model.ckpt")
-    with pytest.raises(ValueError, match=r"encoder.w .* 'blstm.\*'"):
-        load_generator(tmp_path)
-
-
-@pytest.mark.parametrize("defect", ["missing", "unexpected", "shape", "type"])
-def test_weights_that_do_not_fit(tmp_path, defect):
-    weights = BLSTMGenerator().state_dict()
-    if defect == "missing":
-        del weights["linear2.bias"]
-    elif defect == "unexpected":
-        weights["linear3.bias"] = torch.ones(1)
-    elif defect == "shape":
-        weights["linear2.bias"] = torch.ones(5)
-    else:
-        weights["linear2.bias"] = "text"
-    torch.save(weights, tmp_path / "enhance_model.ckpt")
-    with pytest.raises(ValueError, match=r"does not fit(.|\n)*linear\d.bias"):
-        load_generator(tmp_path)
-
-
-def test_details_are_told_in_json_and_on_the_card(tmp_path):
-    details = {
-        "target": "csig+cbak",
-        "epoch": 12,
-        "corpus": Path("corpora") / "mini",
-        "validation": {"csig": np.float32(3.25), "cbak": torch.tensor(2.5)},
-        "silent": float("nan"),
-        "seeds": (1, 2),
-        "resumed": False,
-        "notes": None,
-    }
-    folder = export_generator(
-        CausalLSTMGenerator(), tmp_path / "e", name="csig+cbak", details=details
-    )
-    model = json.loads((folder / "model.json").read_text())
-    assert model["name"] == "csig+cbak"
-    assert model["generator"] == "CausalLSTMGenerator"
-    assert model["details"] == {
-        "target": "csig+cbak",
-        "epoch": 12,
-        "corpus": str(Path("corpora") / "mini"),
-        "validation": {"csig": 3.25, "cbak": 2.5},
-        "silent": None,
-        "seeds": [1, 2],
-        "resumed": False,
-        "notes": None,
-    }
-    card = (folder / "README.md").read_text()
-    assert "| validation | csig 3.25, cbak 2.5 |" in card
-    assert "| seeds | 1, 2 |" in card
-    yaml = (folder / "hyperparams.yaml").read_text()
-    assert '"csig+cbak"' in yaml and "okd_brain." not in yaml
-
-
-@pytest.mark.parametrize("value", [object(), np.zeros(2), {"a": {1, 2}}])
-def test_details_that_json_cannot_hold(tmp_path, value):
-    with pytest.raises(ValueError, match="numbers, strings, lists and dicts"):
-        export_generator(
-            BLSTMGenerator(), tmp_path / "e", name="e", details={"x": value}
-        )
-    assert not (tmp_path / "e").exists()
-
-
 def test_only_known_generators_are_exported(tmp_path):
     with pytest.raises(ValueError, match="BLSTMGenerator.*got Enhancement"):
         export_generator(
@@ -330,7 +243,7 @@ def test_export_deletes_nothing_of_others(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="holds 'notes.txt'"):
         export_generator(CausalLSTMGenerator(), tmp_path, name="e", details={})
-    with pytest.raises(ValueError, match="it is a file"):
+    with pytest.raises(ValueError, match="notes.txt is a file"):
         export_generator(
             CausalLSTMGenerator(),
             tmp_path / "notes.txt",
@@ -374,7 +287,7 @@ def test_every_head_needs_a_name(tmp_path):
 def test_folder_without_discriminators(tmp_path, text):
     if text is not None:
         (tmp_path / "discriminator.json").write_text(text)
-    with pytest.raises(ValueError, match="no folder of exported discrimin"):
+    with pytest.raises(ValueError, match="not a folder of exported discrimin"):
         load_discriminator(tmp_path)
 
 
@@ -390,3 +303,60 @@ def test_discriminator_weights_that_do_not_fit(tmp_path):
     torch.save({"x": torch.ones(1)}, folder / "discriminator_0.ckpt")
     with pytest.raises(ValueError, match="discriminator_0.ckpt does not fit"):
         load_discriminator(folder)
+
+
+# Listening enhancement
+
+
+@pytest.mark.parametrize("equal_power", ["utterance", "frame"])
+def test_an_export_gives_the_waves_of_the_test(tmp_path, equal_power):
+    """From the folder alone, of a mixture as the recipe's loader gives it."""
+    clean, noise = talk(23001, level_dbfs=-25), hiss(23001)
+    item = {"id": "u", "clean_sig": clean, "noise_sig": noise}
+    task = ListeningEnhancement(equal_power=equal_power)
+    with torch.no_grad():
+        [tested] = task.enhance(wide(), PaddedBatch([item])).wave
+    folder = exported(tmp_path / "siib", equal_power)
+    loaded = load_generator(str(folder))
+    assert not loaded.training
+    found = task_of(loaded, read_details(folder))
+    assert found.equal_power == equal_power
+    played = enhance_speech(
+        loaded, clean, RATE, noise, RATE, equal_power=found.equal_power
+    )
+    assert difference_db(played, clean) > -10
+    torch.testing.assert_close(played, tested, atol=ROUNDING, rtol=0)
+
+
+@pytest.mark.parametrize("equal_power", ["utterance", "frame"])
+def test_speechbrain_loads_an_export_where_okd_is(tmp_path, equal_power):
+    """As its model card shows it."""
+    folder = exported(tmp_path / "siib", equal_power)
+    model = Pretrained.from_hparams(source=str(folder), savedir=None)
+    task, network = model.hparams.task, model.mods.enhance_model
+    assert task.equal_power == equal_power
+    clean, noise = talk(level_dbfs=-25), hiss()
+    with torch.no_grad():
+        inputs = task.analyse(clean[None], noise[None], torch.ones(1))
+        wave = task.enhance(network, inputs).wave[0]
+    ours = enhance_speech(
+        wide(), clean, RATE, noise, RATE, equal_power=equal_power
+    )
+    torch.testing.assert_close(wave, ours, atol=ROUNDING, rtol=0)
+
+
+def test_an_export_says_what_it_is_for(tmp_path):
+    folder = exported(tmp_path / "siib", "frame")
+    model = json.loads((folder / "model.json").read_text())
+    assert model["generator"] == "BandGainGenerator"
+    assert model["details"] == {
+        "task": "listening enhancement",
+        "equal_power": "frame",
+        "epoch": 7,
+    }
+    card = (folder / "README.md").read_text()
+    assert "# Listening enhancement: `siib`" in card
+    assert "--task le --noise" in card
+    assert "| equal_power | frame |" in card
+    for key, value in wide().state_dict().items():
+        assert torch.equal(load_generator(folder).state_dict()[key], value)

@@ -6,8 +6,7 @@ import pytest
 import torch
 from streams import offline, remembering, speech
 
-from okd_brain.export import onnx_step
-from okd_brain.export.onnx_step import export_onnx_step
+from okd_brain.export import export_onnx_step, onnx
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.signals import SpectralAnalysis
 
@@ -37,6 +36,7 @@ def start():
     return np.zeros((2, 1, 200), "f4"), np.zeros((2, 1, 200), "f4")
 
 
+@pytest.mark.slow
 def test_mask_and_state_equal_those_of_torch(step):
     generator = remembering()
     noisy = SpectralAnalysis().log_magnitude(speech()[None])
@@ -54,6 +54,7 @@ def test_mask_and_state_equal_those_of_torch(step):
     assert np.ptp(masks) > 0.5  # not one mask for all
 
 
+@pytest.mark.slow
 def test_the_waveform_is_that_of_the_task(step):
     analysis = SpectralAnalysis()
     wave = speech(1)
@@ -68,6 +69,7 @@ def test_the_waveform_is_that_of_the_task(step):
     assert error < TOLERANCE
 
 
+@pytest.mark.slow
 def test_the_file_says_what_it_takes(path):
     session = onnxruntime.InferenceSession(path)
     shapes = {i.name: i.shape for i in session.get_inputs()}
@@ -115,7 +117,7 @@ def test_generators_that_make_no_step(tmp_path, generator, message):
 
 
 def test_missing_packages_name_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_step, "find_spec", lambda name: None)
+    monkeypatch.setattr(onnx, "find_spec", lambda name: None)
     message = r"onnx and onnxscript: pip install 'okd\[onnx\]'"
     with pytest.raises(ModuleNotFoundError, match=message):
         export_onnx_step(remembering(), tmp_path / "step.onnx")
