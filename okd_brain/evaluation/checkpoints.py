@@ -1,4 +1,4 @@
-"""Trained generators in the checkpoints that an experiment has left."""
+"""Choice of trained generators among the checkpoints of an experiment."""
 
 import re
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import ruamel.yaml
 import yaml
 from speechbrain.utils.checkpoints import METAFNAME, Checkpointer
 
+from okd_brain.messages import UserError
 from okd_brain.training.checkpoints import Selection
 
 ORIGIN_KEYS = ("epoch", "phase", "steps", "checkpoint", "chosen_on")
@@ -25,9 +26,9 @@ class Chosen:
     weights : Path
         Its file.
     details : dict
-        The name of the checkpoint and, as far as it says so, "epoch", "phase",
-        "steps" and "chosen_on", as ``checkpoints.load_generators`` has them;
-        "equal_power" if the experiment has a rule of this name.
+        The name of the checkpoint and, as far as they are known, "epoch",
+        "phase", "steps" and "chosen_on"; "equal_power" if the experiment has a
+        rule of this name.
     """
 
     weights: Path
@@ -45,13 +46,13 @@ def choose_checkpoints(folder):
     Returns
     -------
     dict
-        Target -> Chosen, sorted. Those of an experiment are chosen as in
-        training, by the validation of each target in its metric's direction.
+        Target -> Chosen, sorted. In an experiment they are chosen as in
+        training, by validation of each target in its metric's direction.
         Empty if the folder has no checkpoint.
 
     Raises
     ------
-    ValueError
+    UserError
         If checkpoints, or the hyperparams.yaml of an experiment, cannot be
         read, or none was validated after the warm-up.
     """
@@ -79,7 +80,7 @@ def _read(save):
     try:
         return Checkpointer(save).list_checkpoints()
     except yaml.YAMLError as error:
-        raise ValueError(f"{save} has a damaged checkpoint: {error}") from error
+        raise UserError(f"{save} has a damaged checkpoint: {error}") from error
 
 
 def _details(path, checkpoint, experiment):
@@ -93,7 +94,7 @@ def _best(save, experiment):
     keys = {key for found in _read(save) for key in found.meta}
     keys = sorted(key for key in keys if key.startswith(prefix))
     if not keys:
-        raise ValueError(
+        raise UserError(
             f"{save} has no checkpoint that was validated after the warm-up; "
             "name a checkpoint in it to evaluate that"
         )
@@ -110,16 +111,16 @@ def _best(save, experiment):
 
 
 def _mappings(hyperparams):
-    """Return all mappings in the YAML of an experiment; none if it is not there.
+    """Return all mappings in the YAML of an experiment; none if it is missing.
 
-    The text is read, and nothing is made of what it names.
+    The YAML is parsed only: objects that it names are not created.
     """
     if not hyperparams.is_file():
         return []
     try:
         nodes = [ruamel.yaml.YAML().load(hyperparams)]
     except ruamel.yaml.error.YAMLError as error:
-        raise ValueError(f"{hyperparams} is damaged: {error}") from error
+        raise UserError(f"{hyperparams} is damaged: {error}") from error
     mappings = []
     while nodes:
         node = nodes.pop()

@@ -1,8 +1,8 @@
-"""Several systems on the same noisy speech: ``evaluate.py`` of the recipes.
+"""Compare systems on the same utterances: ``evaluate.py`` of the recipes.
 
     evaluate.py results/1 other/enhanced=theirs --clean clean/ --noisy noisy/
 
-``evaluate.py --help`` (equally ``python -m okd_brain.evaluation.command --help``) says
+``evaluate.py --help`` (equally ``python -m okd_brain.evaluation --help``) says
 what it reads, computes and writes.
 """
 
@@ -15,23 +15,29 @@ import torch
 from speechbrain.utils.logger import get_logger
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from okd_brain.evaluation.comparison import compare, corpus_name
-from okd_brain.evaluation.paired_folders import check_headers
+from okd_brain.corpora.layouts import LAYOUTS
+from okd_brain.evaluation.files import check_headers
+from okd_brain.evaluation.score import score_signals
 from okd_brain.evaluation.systems import (
     EnhancingSystem,
     FolderSystem,
     find_systems,
 )
 from okd_brain.evaluation.tasks import ENHANCEMENT
+from okd_brain.messages import UserError
 from okd_brain.metrics import METRICS, resolve_metrics
-from okd_brain.results import report
-from okd_brain.results.breakdown import break_down, tables
-from okd_brain.results.conditions import find_conditions, read_conditions
+from okd_brain.results import (
+    break_down,
+    find_conditions,
+    make_results,
+    read_conditions,
+    results_tables,
+    write_breakdown,
+    write_results,
+)
 from okd_brain.scoring import Scorer
 
-logger = get_logger(
-    "okd_brain.evaluation.command"
-)  # also when run with python -m
+logger = get_logger(__name__)
 
 SPLIT = "test"
 
@@ -71,7 +77,7 @@ def main(argv=None, compared=ENHANCEMENT):
     argv : list of str, optional
         Command line without the program's name; that of the process if None.
     compared : ComparedTask
-        What the systems are compared in.
+        The task that the systems are compared in.
 
     Returns
     -------
@@ -101,7 +107,7 @@ def main(argv=None, compared=ENHANCEMENT):
     with logging_redirect_tqdm():
         scores, failures = compare(systems, given, metrics, arguments.n_jobs)
     _log_failures(failures)
-    results = report.make_results(
+    results = make_results(
         corpus=corpus_name(arguments.given, compared.given),
         split=SPLIT,
         scores=scores,
@@ -109,14 +115,89 @@ def main(argv=None, compared=ENHANCEMENT):
     )
     breakdown = break_down(scores, conditions) if conditions else {}
     if arguments.output is not None:
-        report.write_results(arguments.output, results, scores)
+        write_results(arguments.output, results, scores)
         path = arguments.output / "breakdown.json"
-        report.write_breakdown(path, breakdown, results)
-    sys.stdout.write(f"{report.table(results)}\n")
-    if breakdown:
-        by_condition = tables(breakdown, report.optimism(results))
-        sys.stdout.write(f"\n{by_condition}\n")
+        write_breakdown(path, breakdown, results)
+    sys.stdout.write(f"{results_tables(results, breakdown)}\n")
     return 1 if any(failures.values()) else 0
+
+
+def compare(systems, given, metrics, n_jobs=1):
+    """Score systems on the same utterances.
+
+    Arguments
+    ---------
+    systems : list of (FolderSystem or EnhancingSystem)
+        Of different names.
+    given : dict
+        Utterance -> Files from ``pair_folders``, of the unprocessed input.
+    metrics : list of (str or Metric)
+        The metrics to compute.
+    n_jobs : int
+        Number of processes, see ``Scorer``.
+
+    Returns
+    -------
+    scores : dict
+        system -> utterance -> metric -> raw score; NaN where there is none.
+    failures : dict
+        system -> list of Failure: why there is none.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> import soundfile
+    >>> from okd_brain.evaluation.files import pair_folders
+    >>> folder = getfixture("tmp_path")
+    >>> speech = np.sin(np.arange(16000) ** 1.2) / 2
+    >>> for name, level in (("clean", 0.0), ("noisy", 0.05)):
+    ...     (folder / name).mkdir()
+    ...     signal = speech + level * np.cos(np.arange(16000))
+    ...     soundfile.write(folder / name / "a.wav", signal, 16000)
+    >>> noisy = pair_folders(folder / "clean", folder / "noisy")
+    >>> system = FolderSystem("noisy", noisy, {})
+    >>> scores, failures = compare([system], noisy, ["si_sdr"])
+    >>> round(scores["noisy"]["a"]["si_sdr"]), failures
+    (20, {'noisy': []})
+    """
+    scores, failures = {}, {}
+    with Scorer(metrics, n_jobs) as scorer:
+        for system in systems:
+            scores[system.name], failures[system.name] = score_signals(
+                scorer, given, system.signals, system.name
+            )
+    return scores, failures
+
+
+def corpus_name(folder, kind):
+    """Return the name of the corpus that a folder belongs to.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The folder.
+    kind : str
+        What is in it: "noisy" or "noise".
+
+    Returns
+    -------
+    str
+        The name of its parent folder, or that of the corpus in a known layout.
+
+    Example
+    -------
+    >>> corpus_name("/data/mine/noisy", "noisy")
+    'mine'
+    >>> corpus_name("/data/VB/test/noisy", "noisy")
+    'VB'
+    """
+    path = Path(folder).resolve()
+    for layout in LAYOUTS:
+        for split in ("train", "test"):
+            parts = Path(layout.folder(split, kind)).parts
+            if path.parts[-len(parts) :] == parts:
+                return path.parents[len(parts) - 1].name
+    return path.parent.name
 
 
 def _systems(arguments, compared, given):
@@ -136,7 +217,7 @@ def _systems(arguments, compared, given):
     )
     for system in systems:
         if system.name in taken:
-            raise ValueError(
+            raise UserError(
                 f"'{system.name}' is the row of {taken[system.name]}: name "
                 f"{system.origin['source']} otherwise, MODEL=NAME"
             )
@@ -203,7 +284,3 @@ def _parser(compared):
         help="processes that score (default: one per core)",
     )
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

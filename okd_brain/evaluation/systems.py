@@ -1,23 +1,20 @@
-"""What can be a row of a table of results: models, and what others enhanced."""
+"""The rows of a table of results: models, and folders of enhanced files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from okd_brain.evaluation.checkpoints import (
-    ORIGIN_KEYS,
-    choose_checkpoints,
-)
-from okd_brain.evaluation.files import Files, read
-from okd_brain.evaluation.paired_folders import check_headers
+from okd_brain.evaluation.checkpoints import ORIGIN_KEYS, choose_checkpoints
+from okd_brain.evaluation.files import Files, check_headers, read
 from okd_brain.export import WEIGHTS, load_generator, read_generator
 from okd_brain.export.details import read_details, task_of
+from okd_brain.messages import UserError
 
 
 @dataclass(frozen=True)
 class FolderSystem:
-    """A system of which there are only output files.
+    """A system known by its output files alone.
 
     Arguments
     ---------
@@ -39,32 +36,32 @@ class FolderSystem:
         Arguments
         ---------
         given : Files
-            The utterance, of which ``enhanced`` is what no system touched.
+            Input; ``enhanced`` holds the unprocessed file.
 
         Returns
         -------
         Signals
-            Of which ``enhanced`` is what the system makes of it.
+            Whose ``enhanced`` is the system's output.
 
         Raises
         ------
         ValueError
-            If a file cannot be read, or not be enhanced.
+            If a file cannot be read or enhanced.
         """
         return read(self.files[given.utterance])
 
 
 @dataclass(frozen=True)
 class EnhancingSystem:
-    """A system that enhances when it is asked, such as a generator.
+    """A system that enhances on demand, such as a generator.
 
     Arguments
     ---------
     name : str
         Of its row.
     enhance : callable
-        ``enhance(signals)`` returns what it makes of ``Signals`` that no system
-        touched: [samples], float32, 16 kHz.
+        ``enhance(signals)`` returns the enhanced wave for the unprocessed
+        ``Signals``: [samples], float32, 16 kHz.
     origin : dict
         Where it comes from, for ``results.json``: "source", and "epoch",
         "phase", "steps" and "checkpoint" as far as they are known.
@@ -80,13 +77,12 @@ class EnhancingSystem:
         try:
             return replace(signals, enhanced=self.enhance(signals))
         except ValueError as error:
-            paths = filter(None, (given.enhanced, given.noise))
-            where = " in ".join(map(str, paths))
+            where = " in ".join(map(str, given.paths[1:]))
             raise ValueError(f"{where}: {error}") from error
 
 
 def find_systems(models, compared, clean, given, device="cpu"):
-    """Find out what models are, and load them.
+    """Recognise models and load them.
 
     Arguments
     ---------
@@ -94,18 +90,20 @@ def find_systems(models, compared, clean, given, device="cpu"):
         Each one of the following, ``=NAME`` after it to name its row.
 
         * An export folder, or a folder or hub id of SpeechBrain's MetricGAN+.
-          The row is called as the folder, or as the id.
+          The row is named after the folder, or the id.
         * A checkpoint, the folder ``CKPT+...``: a row for each generator,
-          called as its target.
-        * The output folder of an experiment (or what is its ``save_folder``):
-          the best checkpoint of each generator, chosen as in training. Where
-          there are several generators, NAME becomes ``NAME/target``.
-        * A folder of enhanced files, named as the clean ones. The row is called
-          as the folder.
+          named after its target.
+        * The output folder of an experiment (or its ``save_folder``): the best
+          checkpoint of each generator, chosen as in training. Where there are
+          several generators, NAME becomes ``NAME/target``.
+        * A folder of enhanced files, named like the clean ones. The row is
+          named after the folder.
     compared : ComparedTask
-        What they are compared in.
-    clean, given : str or Path
-        Folders of the clean files, and of what it gives systems besides.
+        The task that they are compared in.
+    clean : str or Path
+        Folder of the clean files.
+    given : str or Path
+        Folder of the noisy files, or of the listener's noise.
     device : str
         Where generators enhance.
 
@@ -116,7 +114,7 @@ def find_systems(models, compared, clean, given, device="cpu"):
 
     Raises
     ------
-    ValueError
+    UserError
         If a model is none of these, weights do not fit or are for another
         task, enhanced files do not match the clean ones in name, sample rate or
         length, or two rows have one name.
@@ -128,7 +126,7 @@ def find_systems(models, compared, clean, given, device="cpu"):
         source, name = split_name(text)
         for system in _find(source, name, enhancer, pair):
             if system.name in owners:
-                raise ValueError(
+                raise UserError(
                     f"{owners[system.name]} and {text} would both be called "
                     f"'{system.name}': name one of them, as in {source}=NAME"
                 )
@@ -138,21 +136,23 @@ def find_systems(models, compared, clean, given, device="cpu"):
 
 
 def split_name(text):
-    """Separate a model from the name that it is given.
+    """Separate a model from the name of its row.
 
     Arguments
     ---------
     text : str
-        ``MODEL`` or ``MODEL=NAME``; what exists on disk is a MODEL as a whole.
+        ``MODEL`` or ``MODEL=NAME``; a text that exists on disk is a MODEL.
 
     Returns
     -------
     source : str
+        The model.
     name : str or None
+        None if it was not given.
 
     Raises
     ------
-    ValueError
+    UserError
         If either side of the last "=" is empty.
 
     Example
@@ -166,14 +166,14 @@ def split_name(text):
     if not equals or Path(text).exists():
         return text, None
     if not source or not name:
-        raise ValueError(f"'{text}' is neither MODEL nor MODEL=NAME")
+        raise UserError(f"'{text}' is neither MODEL nor MODEL=NAME")
     return source, name
 
 
 def _find(source, name, enhancer, pair):
     folder = Path(source)
     if folder.is_file():
-        raise ValueError(
+        raise UserError(
             f"{source} is a file, but a model is a folder or a hub id; okd-import "
             "turns a checkpoint of the authors' code into a folder"
         )
@@ -197,20 +197,20 @@ def _find(source, name, enhancer, pair):
     try:
         files = pair(source)
     except ValueError as error:
-        raise ValueError(
+        raise UserError(
             f"{error} ({source} was taken for a folder of enhanced files, as it "
-            "is no export folder, checkpoint or experiment)"
+            "is not an export folder, checkpoint or experiment)"
         ) from error
     check_headers(files.values())
     return [FolderSystem(called, files, _origin(source, {}))]
 
 
 def _enhancer(compared, device, generator, details, path):
-    """Return what a generator does, as ``EnhancingSystem`` has it."""
+    """Return the ``enhance`` of a generator's ``EnhancingSystem``."""
     try:
         task = task_of(generator, details)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {error}") from error
     compared.check(task, path)
     return partial(compared.enhance, generator.to(device), task)
 

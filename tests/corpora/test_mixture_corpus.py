@@ -20,7 +20,7 @@ from okd_brain.corpora.mini import TALKERS
 from okd_brain.corpora.mixing_plan import MixingPlan
 from okd_brain.corpora.mixture_corpus import prepare_mixture_corpus
 from okd_brain.corpora.mixtures import make_mixture_dataset
-from okd_brain.results.conditions import read_conditions
+from okd_brain.results import read_conditions
 
 SPLITS = ("train", "valid", "test")
 

@@ -18,7 +18,7 @@ from okd_brain.corpora.own_corpus import (
     mix_recordings,
 )
 from okd_brain.corpora.paired import prepare_corpus
-from okd_brain.results.conditions import find_conditions
+from okd_brain.results import find_conditions
 
 TALKERS = ("anna", "bert", "carl", "male")
 

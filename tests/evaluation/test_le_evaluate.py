@@ -16,8 +16,7 @@ from experiments import (
     write_speech_and_noise,
 )
 
-from okd_brain.evaluation.command import main
-from okd_brain.evaluation.tasks import LISTENING
+from okd_brain.evaluation import LISTENING, main
 from okd_brain.export import export_generator
 from okd_brain.generators import BandGainGenerator, CausalLSTMGenerator
 from okd_brain.metrics import METRICS

@@ -13,8 +13,7 @@ Authors
 
 import sys
 
-from okd_brain.evaluation.command import main
-from okd_brain.evaluation.tasks import LISTENING
+from okd_brain.evaluation import LISTENING, main
 
 if __name__ == "__main__":
     sys.exit(main(compared=LISTENING))

@@ -12,7 +12,7 @@ Authors
 
 import sys
 
-from okd_brain.evaluation.command import main
+from okd_brain.evaluation import main
 
 if __name__ == "__main__":
     sys.exit(main())
