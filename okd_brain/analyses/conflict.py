@@ -3,8 +3,8 @@
 Each head of the discriminator gives a generator a loss, ``mean((D(clean, y)[n]
 - 1)^2)``, and so does its mimicry of the others.  The cosine between the
 gradients of two of these with respect to the generator's parameters is 1 where
-they agree, 0 where they have nothing to do with each other, and negative where
-a small step for the one undoes the other.
+they agree, 0 where they are unrelated, and negative where a small step for one
+undoes the other.
 """
 
 import itertools
@@ -20,6 +20,7 @@ from okd_brain.analyses.checkpoints import (
 )
 from okd_brain.analyses.plots import Point
 from okd_brain.distributed import bare
+from okd_brain.messages import UserError
 from okd_brain.mimicry import from_peers
 from okd_brain.scoring.board import means
 from okd_brain.training.checkpoints import load_generators
@@ -30,38 +31,38 @@ MIMICRY = "mimicry"
 def measure_conflict(brain, dataset, utterances):
     """Compare the gradients of all losses of all generators over training.
 
-    The networks are in evaluation mode: the spectral norm of a discriminator
-    would otherwise move with every look at it.
+    The networks are in evaluation mode: in training mode every forward pass
+    would move the discriminator's spectral norm.
 
     Arguments
     ---------
     brain : OKDBrain
         Of the run; holds the weights of its last checkpoint afterwards.
     dataset : DynamicItemDataset
-        Of validation.
+        The validation set.
     utterances : int
-        How many of it are used.
+        How many of its utterances are used.
 
     Returns
     -------
     list of dict
         ``epoch``, ``stage``, ``generator``, ``first`` and ``second`` (heads, or
-        "mimicry"), and of the cosine between the gradients of these two, for an
-        utterance at a time as in training: ``cosine``, the mean over
-        ``utterances``, and ``conflicting``, the share of negative ones. An
-        utterance where either gradient is zero has no cosine and does not
-        count. ``cosine_of_means`` is that of gradients averaged over
+        "mimicry"). The cosine between the gradients of these two is taken for
+        one utterance at a time, as in training: ``cosine`` is its mean over
+        ``utterances``, ``conflicting`` the share of negative ones. An utterance
+        where either gradient is zero has no cosine and does not count.
+        ``cosine_of_means`` is the cosine between the gradients' means over
         utterances.
 
     Raises
     ------
-    ValueError
-        If there are not two losses to compare, or no checkpoint since the
-        discriminator has begun to learn.
+    UserError
+        If there are not two losses to compare, or no checkpoint from after the
+        warm-up.
     """
     heads = [head.name for head in brain.heads]
     if len(heads) == len(brain.targets) == 1:
-        raise ValueError(
+        raise UserError(
             f"The experiment has one generator on one metric ({heads[0]}), but "
             "conflict is between two: give targets such as [[pesq], [csig]] or "
             "[[pesq, csig]]."
@@ -102,7 +103,7 @@ def gradients(brain, inputs):
     brain : OKDBrain
         Its networks are used as they are.
     inputs : Inputs
-        The analysed batch.
+        Of the batch.
 
     Returns
     -------
@@ -136,7 +137,19 @@ def gradients(brain, inputs):
 
 
 def cosine(first, second):
-    """Return the cosine between two vectors; NaN if either is zero.
+    """Return the cosine between two vectors.
+
+    Arguments
+    ---------
+    first : torch.Tensor
+        [n].
+    second : torch.Tensor
+        [n].
+
+    Returns
+    -------
+    float
+        NaN if either is zero.
 
     Example
     -------
@@ -147,7 +160,7 @@ def cosine(first, second):
 
 
 def conflict_points(rows):
-    """Return the mean cosines for ``plots.draw_lines``, a panel a generator."""
+    """Return the mean cosines for ``draw_lines``, one panel per generator."""
     return [
         Point(
             "",
@@ -168,7 +181,7 @@ def _gradient(loss, parameters):
 
 
 def _compare(brain, batches):
-    """Return generator -> pair of losses -> what a row says of them."""
+    """Return generator -> pair of losses -> the last columns of their row."""
     cosines = {target.name: {} for target in brain.targets}
     sums = {target.name: {} for target in brain.targets}
     for number, batch in enumerate(batches):
@@ -179,7 +192,7 @@ def _compare(brain, batches):
             for name, gradient in by_loss.items():
                 total[name] = total.get(name, 0) + gradient
     return {
-        name: _summarise(cosines[name], _cosines(sums[name])) for name in sums
+        name: _columns(cosines[name], _cosines(sums[name])) for name in sums
     }
 
 
@@ -191,8 +204,8 @@ def _cosines(by_loss):
     }
 
 
-def _summarise(by_batch, of_means):
-    """Return pair of losses -> what a row says of them."""
+def _columns(by_batch, of_means):
+    """Return pair of losses -> the last columns of their row."""
     conflicts = {
         number: {
             pair: float(value < 0)

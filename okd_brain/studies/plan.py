@@ -174,14 +174,17 @@ def record_options(run, default_schedule):
     record = run.folder / RECORD
     if not (run.is_done or (run.folder / "hyperparams.yaml").exists()):
         write_json(record, options)
-        return
-    if not record.is_file():
+    elif not record.is_file():
         raise UserError(
             f"{run.folder} holds a run that no study has started, so that its "
             "options are not known: remove it, or name another "
             "--output_folder."
         )
-    there = json.loads(record.read_text(encoding="utf-8"))
+    else:
+        _compare(run, json.loads(record.read_text("utf-8")), options)
+
+
+def _compare(run, there, options):
     differing = [
         f"{key}: {there.get(key) or 'null'} there, "
         f"{options.get(key) or 'null'} asked for"

@@ -84,17 +84,7 @@ def write_table(study, runs, folder):
 
 
 def _collect(study, runs):
-    """Gather what the runs have scored.
-
-    Returns
-    -------
-    rows : list of Row
-        The unprocessed input, then each generator of each entry in the table.
-    corpus : str or None
-        The corpus of the scores; None if there are none.
-    optimistic : list of str
-        The methods whose epochs were chosen on the very test set.
-    """
+    """Return rows, corpus, and methods whose epochs the test set has chosen."""
     inputs, rows, corpus, optimistic = {}, {}, None, set()
 
     def row_of(entry, generator):
