@@ -1,4 +1,4 @@
-"""Correlation between metrics: which of them favour the same enhanced speech?"""
+"""Correlation between metrics: which of them favour the same speech."""
 
 import itertools
 
@@ -52,7 +52,7 @@ def correlate(tables, systems=None, unprocessed=SpeechEnhancement.unprocessed):
             f"No file of scores has a system '{unknown[0]}'; there are "
             f"{', '.join(known)}"
         )
-    values = {"score": _scores(tables, systems, metrics)}
+    values = {"score": _values(tables, systems, metrics)}
     if len(values["score"]) < MIN_FILES:
         raise UserError(
             f"{', '.join(tables)}: {len(values['score'])} enhanced files of "
@@ -61,7 +61,7 @@ def correlate(tables, systems=None, unprocessed=SpeechEnhancement.unprocessed):
         )
     enhanced = [system for system in systems if system != unprocessed]
     if enhanced and all(unprocessed in table for table in tables.values()):
-        values["gain"] = _gains(tables, enhanced, metrics, unprocessed)
+        values["gain"] = _values(tables, enhanced, metrics, unprocessed)
     return [
         row
         for of, array in values.items()
@@ -113,29 +113,23 @@ def _common_metrics(tables):
     return list(metrics)
 
 
-def _scores(tables, systems, metrics):
-    """Return scores, [enhanced file, metric]."""
-    rows = [
-        [scores[metric] for metric in metrics]
-        for table in tables.values()
-        for system in systems
-        for scores in table.get(system, {}).values()
-    ]
-    return np.array(rows).reshape(-1, len(metrics))
+def _values(tables, systems, metrics, less=None):
+    """Return scores, less those of a system: [enhanced file, metric].
 
-
-def _gains(tables, systems, metrics, unprocessed):
-    """Return gains, [enhanced file, metric]; NaN without a counterpart."""
+    They are NaN where that system has no such utterance.
+    """
     nothing = dict.fromkeys(metrics, np.nan)
-    rows = [
-        [
-            scores[m] - table[unprocessed].get(utterance, nothing)[m]
-            for m in metrics
-        ]
-        for table in tables.values()
-        for system in systems
-        for utterance, scores in table.get(system, {}).items()
-    ]
+    rows = []
+    for table in tables.values():
+        for system in systems:
+            for utterance, scores in table.get(system, {}).items():
+                row = [scores[metric] for metric in metrics]
+                if less is not None:
+                    start = table[less].get(utterance, nothing)
+                    row = [
+                        a - start[m] for a, m in zip(row, metrics, strict=True)
+                    ]
+                rows.append(row)
     return np.array(rows).reshape(-1, len(metrics))
 
 

@@ -2,37 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 import ruamel.yaml
 import yaml
 from speechbrain.utils.checkpoints import METAFNAME, Checkpointer
 
 from okd_brain.messages import UserError
-from okd_brain.training.checkpoints import Selection
 
 ORIGIN_KEYS = ("epoch", "phase", "steps", "checkpoint", "chosen_on")
 HYPERPARAMS = "hyperparams.yaml"  # in the output folder of an experiment
-STAGE = "okd"  # what a supervised warm-up reached is not MetricGAN-OKD's merit
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A generator in a checkpoint.
-
-    Arguments
-    ---------
-    weights : Path
-        Its file.
-    details : dict
-        The name of the checkpoint and, as far as they are known, "epoch",
-        "phase", "steps" and "chosen_on"; "equal_power" if the experiment has a
-        rule of this name.
-    """
-
-    weights: Path
-    details: Mapping
+PREFIX = "okd/"  # of a target's validation; "warmup/" is not MetricGAN-OKD's
 
 
 def choose_checkpoints(folder):
@@ -46,9 +25,11 @@ def choose_checkpoints(folder):
     Returns
     -------
     dict
-        Target -> Chosen, sorted. In an experiment they are chosen as in
-        training, by validation of each target in its metric's direction.
-        Empty if the folder has no checkpoint.
+        Target -> (file of weights, details), sorted; empty if the folder has no
+        checkpoint. In an experiment each is chosen as in training, by the
+        validation of its target in the metric's direction. Details are
+        "checkpoint" (its name) and, as far as they are known, "epoch", "phase",
+        "steps", "chosen_on", and the experiment's "equal_power".
 
     Raises
     ------
@@ -63,8 +44,7 @@ def choose_checkpoints(folder):
         experiment = _mappings(folder.parents[1] / HYPERPARAMS)
         details = _details(folder, checkpoints.get(folder), experiment)
         return {
-            path.stem.removeprefix("g_"): Chosen(path, details)
-            for path in networks
+            path.stem.removeprefix("g_"): (path, details) for path in networks
         }
     for save, experiment in (
         (folder / "save", folder),
@@ -90,9 +70,8 @@ def _details(path, checkpoint, experiment):
 
 
 def _best(save, experiment):
-    prefix = Selection.key(STAGE, "")
     keys = {key for found in _read(save) for key in found.meta}
-    keys = sorted(key for key in keys if key.startswith(prefix))
+    keys = sorted(key for key in keys if key.startswith(PREFIX))
     if not keys:
         raise UserError(
             f"{save} has no checkpoint that was validated after the warm-up; "
@@ -101,12 +80,12 @@ def _best(save, experiment):
     best = {}
     lower_is_better = _lower_is_better(experiment)
     for key in keys:
-        target = key.removeprefix(prefix)
+        target = key.removeprefix(PREFIX)
         metric = re.sub(r"_\d+$", "", target)  # equal targets are numbered
         order = "min_key" if metric in lower_is_better else "max_key"
         found = Checkpointer(save).find_checkpoint(**{order: key})
         weights = found.path / f"g_{target}.ckpt"
-        best[target] = Chosen(weights, _details(found.path, found, experiment))
+        best[target] = weights, _details(found.path, found, experiment)
     return best
 
 

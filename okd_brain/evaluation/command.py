@@ -17,11 +17,11 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from okd_brain.corpora.layouts import LAYOUTS
 from okd_brain.evaluation.files import check_headers
-from okd_brain.evaluation.score import score_signals
+from okd_brain.evaluation.score import score_files
 from okd_brain.evaluation.systems import (
-    EnhancingSystem,
-    FolderSystem,
+    enhancing_system,
     find_systems,
+    folder_system,
 )
 from okd_brain.evaluation.tasks import ENHANCEMENT
 from okd_brain.messages import UserError
@@ -105,10 +105,10 @@ def main(argv=None, compared=ENHANCEMENT):
         parser.error(str(error))
 
     with logging_redirect_tqdm():
-        scores, failures = compare(systems, given, metrics, arguments.n_jobs)
+        scores, failures = _compare(systems, given, metrics, arguments.n_jobs)
     _log_failures(failures)
     results = make_results(
-        corpus=corpus_name(arguments.given, compared.given),
+        corpus=_corpus_name(arguments.given, compared.given),
         split=SPLIT,
         scores=scores,
         origins={s.name: dict(s.origin) for s in systems if s.origin},
@@ -122,75 +122,19 @@ def main(argv=None, compared=ENHANCEMENT):
     return 1 if any(failures.values()) else 0
 
 
-def compare(systems, given, metrics, n_jobs=1):
-    """Score systems on the same utterances.
-
-    Arguments
-    ---------
-    systems : list of (FolderSystem or EnhancingSystem)
-        Of different names.
-    given : dict
-        Utterance -> Files from ``pair_folders``, of the unprocessed input.
-    metrics : list of (str or Metric)
-        The metrics to compute.
-    n_jobs : int
-        Number of processes, see ``Scorer``.
-
-    Returns
-    -------
-    scores : dict
-        system -> utterance -> metric -> raw score; NaN where there is none.
-    failures : dict
-        system -> list of Failure: why there is none.
-
-    Example
-    -------
-    >>> import numpy as np
-    >>> import soundfile
-    >>> from okd_brain.evaluation.files import pair_folders
-    >>> folder = getfixture("tmp_path")
-    >>> speech = np.sin(np.arange(16000) ** 1.2) / 2
-    >>> for name, level in (("clean", 0.0), ("noisy", 0.05)):
-    ...     (folder / name).mkdir()
-    ...     signal = speech + level * np.cos(np.arange(16000))
-    ...     soundfile.write(folder / name / "a.wav", signal, 16000)
-    >>> noisy = pair_folders(folder / "clean", folder / "noisy")
-    >>> system = FolderSystem("noisy", noisy, {})
-    >>> scores, failures = compare([system], noisy, ["si_sdr"])
-    >>> round(scores["noisy"]["a"]["si_sdr"]), failures
-    (20, {'noisy': []})
-    """
+def _compare(systems, given, metrics, n_jobs):
+    """Return system -> scores, and system -> failures, of ``score_files``."""
     scores, failures = {}, {}
     with Scorer(metrics, n_jobs) as scorer:
         for system in systems:
-            scores[system.name], failures[system.name] = score_signals(
-                scorer, given, system.signals, system.name
+            scores[system.name], failures[system.name] = score_files(
+                scorer, given.values(), system.signals, system.name
             )
     return scores, failures
 
 
-def corpus_name(folder, kind):
-    """Return the name of the corpus that a folder belongs to.
-
-    Arguments
-    ---------
-    folder : str or Path
-        The folder.
-    kind : str
-        What is in it: "noisy" or "noise".
-
-    Returns
-    -------
-    str
-        The name of its parent folder, or that of the corpus in a known layout.
-
-    Example
-    -------
-    >>> corpus_name("/data/mine/noisy", "noisy")
-    'mine'
-    >>> corpus_name("/data/VB/test/noisy", "noisy")
-    'VB'
-    """
+def _corpus_name(folder, kind):
+    """Return the corpus that a folder is part of: by layout, or its parent."""
     path = Path(folder).resolve()
     for layout in LAYOUTS:
         for split in ("train", "test"):
@@ -203,10 +147,10 @@ def corpus_name(folder, kind):
 def _systems(arguments, compared, given):
     """Return all systems of a command line, those of every table first."""
     unprocessed = compared.task.unprocessed
-    own = [FolderSystem(unprocessed, given, {})]
+    own = [folder_system(unprocessed, given, {})]
     taken = {unprocessed: compared.words["untouched"]}
     for name, enhance in compared.baselines.items():
-        own.append(EnhancingSystem(name, enhance, {}))
+        own.append(enhancing_system(name, enhance, {}))
         taken[name] = "a baseline"
     systems = find_systems(
         arguments.models,

@@ -55,17 +55,20 @@ as the command is wrong: no such file or metric, a file without partner.
 """
 
 
-def score_files(files, metrics, n_jobs=1):
-    """Score utterances from files, with a progress bar.
+def score_files(scorer, files, signals=read, label=None):
+    """Score utterances, whose files are read as the work proceeds.
 
     Arguments
     ---------
-    files : list of Files
-        From one call of ``match``.
-    metrics : list of (str or Metric)
-        Each metric once.
-    n_jobs : int
-        Number of processes, see ``Scorer``.
+    scorer : Scorer
+        Computes the metrics.
+    files : iterable of Files
+        Of different utterances.
+    signals : callable
+        Returns the ``Signals`` of ``Files``; a ``ValueError`` is a failure of
+        that utterance.
+    label : str, optional
+        Of the progress bar.
 
     Returns
     -------
@@ -83,48 +86,22 @@ def score_files(files, metrics, n_jobs=1):
     ...     signal = clean + level * np.cos(np.arange(16000))
     ...     soundfile.write(folder / f"{name}.wav", signal, 16000)
     >>> files = match(folder / "clean.wav", folder / "enhanced.wav")
-    >>> scores, failures = score_files(files, ["si_sdr"])
+    >>> scores, failures = score_files(Scorer(["si_sdr"]), files)
     >>> round(scores["enhanced"]["si_sdr"]), failures
     (34, [])
     """
-    by_name = {found.utterance: found for found in files}
-    with Scorer(metrics, n_jobs) as scorer:
-        return score_signals(scorer, by_name, read)
-
-
-def score_signals(scorer, files, signals, label=None):
-    """Score utterances, whose signals are read as the work proceeds.
-
-    Arguments
-    ---------
-    scorer : Scorer
-        Computes the metrics.
-    files : dict
-        Utterance -> Files.
-    signals : callable
-        Returns the ``Signals`` of ``Files``; a ``ValueError`` is a failure of
-        that utterance.
-    label : str, optional
-        Of the progress bar.
-
-    Returns
-    -------
-    scores : dict
-        utterance -> metric -> raw score; NaN where there is none.
-    failures : list of Failure
-        Why there is none.
-    """
+    files = list(files)
     scored, unread = [], []
 
     def pairs():
-        bar = tqdm(files.items(), desc=label, unit="utterance", disable=None)
-        for name, found in bar:
+        bar = tqdm(files, desc=label, unit="utterance", disable=None)
+        for found in bar:
             try:
                 compared = signals(found).compared
             except ValueError as error:
-                unread.append((name, str(error)))
+                unread.append((found.utterance, str(error)))
                 continue
-            scored.append(name)
+            scored.append(found.utterance)
             yield compared
 
     # The names are known when the pairs have all been read.
@@ -132,8 +109,10 @@ def score_signals(scorer, files, signals, label=None):
     values = dict(zip(scored, rows.tolist(), strict=True))
     nothing = [np.nan] * len(scorer.names)
     scores = {
-        name: dict(zip(scorer.names, values.get(name, nothing), strict=True))
-        for name in files
+        found.utterance: dict(
+            zip(scorer.names, values.get(found.utterance, nothing), strict=True)
+        )
+        for found in files
     }
     failures = scorer.failures + [
         Failure(name, metric, reason)
@@ -195,12 +174,12 @@ def main(argv=None):
         if output and output.suffix not in WRITERS:
             raise UserError(f"{output}: the name must end in .csv or .json")
         files = match(arguments.clean, arguments.enhanced, arguments.noise)
-        Scorer(metrics, arguments.n_jobs)
+        scorer = Scorer(metrics, arguments.n_jobs)
     except (ValueError, ModuleNotFoundError) as error:
         parser.error(str(error))
 
-    with logging_redirect_tqdm():
-        scores, failures = score_files(files, metrics, arguments.n_jobs)
+    with logging_redirect_tqdm(), scorer:
+        scores, failures = score_files(scorer, files)
     summaries = {
         metric.name: summarise_scores(
             np.array([values[metric.name] for values in scores.values()])

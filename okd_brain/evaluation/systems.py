@@ -6,79 +6,51 @@ from functools import partial
 from pathlib import Path
 
 from okd_brain.evaluation.checkpoints import ORIGIN_KEYS, choose_checkpoints
-from okd_brain.evaluation.files import Files, check_headers, read
+from okd_brain.evaluation.files import check_headers, read
 from okd_brain.export import WEIGHTS, load_generator, read_generator
 from okd_brain.export.details import read_details, task_of
 from okd_brain.messages import UserError
 
 
 @dataclass(frozen=True)
-class FolderSystem:
-    """A system known by its output files alone.
+class System:
+    """A row of a table.
 
     Arguments
     ---------
     name : str
-        Of its row.
-    files : dict
-        Utterance -> Files, whose ``enhanced`` is its output.
-    origin : dict
-        Where it comes from, for ``results.json``.
-    """
-
-    name: str
-    files: Mapping[str, Files]
-    origin: Mapping
-
-    def signals(self, given):
-        """Return the signals of one utterance.
-
-        Arguments
-        ---------
-        given : Files
-            Input; ``enhanced`` holds the unprocessed file.
-
-        Returns
-        -------
-        Signals
-            Whose ``enhanced`` is the system's output.
-
-        Raises
-        ------
-        ValueError
-            If a file cannot be read or enhanced.
-        """
-        return read(self.files[given.utterance])
-
-
-@dataclass(frozen=True)
-class EnhancingSystem:
-    """A system that enhances on demand, such as a generator.
-
-    Arguments
-    ---------
-    name : str
-        Of its row.
-    enhance : callable
-        ``enhance(signals)`` returns the enhanced wave for the unprocessed
-        ``Signals``: [samples], float32, 16 kHz.
+        Of the row.
+    signals : callable
+        ``signals(files)`` returns the ``Signals`` of an utterance with the
+        system's output as ``enhanced``; that of ``files`` is the unprocessed
+        file. Raises ``ValueError`` if a file cannot be read or enhanced.
     origin : dict
         Where it comes from, for ``results.json``: "source", and "epoch",
         "phase", "steps" and "checkpoint" as far as they are known.
     """
 
     name: str
-    enhance: Callable
+    signals: Callable
     origin: Mapping
 
-    def signals(self, given):
-        """Return the signals of one utterance; see ``FolderSystem``."""
-        signals = read(given)
+
+def folder_system(name, files, origin):
+    """Return a System known by its output files alone, utterance -> Files."""
+    return System(name, lambda given: read(files[given.utterance]), origin)
+
+
+def enhancing_system(name, enhance, origin):
+    """Return a System that enhances on demand; see ``ComparedTask``."""
+
+    def signals(given):
+        found = read(given)
         try:
-            return replace(signals, enhanced=self.enhance(signals))
+            return replace(found, enhanced=enhance(found))
         except ValueError as error:
             where = " in ".join(map(str, given.paths[1:]))
-            raise ValueError(f"{where}: {error}") from error
+            raise UserError(f"{where}: {error}") from error
+
+    return System(name, signals, origin)
 
 
 def find_systems(models, compared, clean, given, device="cpu"):
@@ -87,17 +59,7 @@ def find_systems(models, compared, clean, given, device="cpu"):
     Arguments
     ---------
     models : list of str
-        Each one of the following, ``=NAME`` after it to name its row.
-
-        * An export folder, or a folder or hub id of SpeechBrain's MetricGAN+.
-          The row is named after the folder, or the id.
-        * A checkpoint, the folder ``CKPT+...``: a row for each generator,
-          named after its target.
-        * The output folder of an experiment (or its ``save_folder``): the best
-          checkpoint of each generator, chosen as in training. Where there are
-          several generators, NAME becomes ``NAME/target``.
-        * A folder of enhanced files, named like the clean ones. The row is
-          named after the folder.
+        MODEL or MODEL=NAME, as ``evaluate.py --help`` explains.
     compared : ComparedTask
         The task that they are compared in.
     clean : str or Path
@@ -109,7 +71,7 @@ def find_systems(models, compared, clean, given, device="cpu"):
 
     Returns
     -------
-    list of (FolderSystem or EnhancingSystem)
+    list of System
         In the order of ``models``.
 
     Raises
@@ -123,7 +85,7 @@ def find_systems(models, compared, clean, given, device="cpu"):
     enhancer = partial(_enhancer, compared, device)
     systems, owners = [], {}
     for text in models:
-        source, name = split_name(text)
+        source, name = _split_name(text)
         for system in _find(source, name, enhancer, pair):
             if system.name in owners:
                 raise UserError(
@@ -135,33 +97,8 @@ def find_systems(models, compared, clean, given, device="cpu"):
     return systems
 
 
-def split_name(text):
-    """Separate a model from the name of its row.
-
-    Arguments
-    ---------
-    text : str
-        ``MODEL`` or ``MODEL=NAME``; a text that exists on disk is a MODEL.
-
-    Returns
-    -------
-    source : str
-        The model.
-    name : str or None
-        None if it was not given.
-
-    Raises
-    ------
-    UserError
-        If either side of the last "=" is empty.
-
-    Example
-    -------
-    >>> split_name("results/alpha=1/export/pesq=ours")
-    ('results/alpha=1/export/pesq', 'ours')
-    >>> split_name("export/pesq")
-    ('export/pesq', None)
-    """
+def _split_name(text):
+    """Return MODEL and NAME of MODEL=NAME, and None if there is no NAME."""
     source, equals, name = text.rpartition("=")
     if not equals or Path(text).exists():
         return text, None
@@ -181,18 +118,16 @@ def _find(source, name, enhancer, pair):
     if not folder.exists() or (folder / WEIGHTS).exists():
         details = read_details(source)
         enhance = enhancer(load_generator(source), details, source)
-        return [EnhancingSystem(called, enhance, _origin(source, details))]
+        return [enhancing_system(called, enhance, _origin(source, details))]
     chosen = choose_checkpoints(folder)
     if chosen:
         return [
-            EnhancingSystem(
+            enhancing_system(
                 _row_name(name, target, len(chosen)),
-                enhancer(
-                    read_generator(found.weights), found.details, found.weights
-                ),
-                _origin(source, found.details),
+                enhancer(read_generator(weights), details, weights),
+                _origin(source, details),
             )
-            for target, found in chosen.items()
+            for target, (weights, details) in chosen.items()
         ]
     try:
         files = pair(source)
@@ -202,11 +137,11 @@ def _find(source, name, enhancer, pair):
             "is not an export folder, checkpoint or experiment)"
         ) from error
     check_headers(files.values())
-    return [FolderSystem(called, files, _origin(source, {}))]
+    return [folder_system(called, files, _origin(source, {}))]
 
 
 def _enhancer(compared, device, generator, details, path):
-    """Return the ``enhance`` of a generator's ``EnhancingSystem``."""
+    """Return what ``enhancing_system`` needs of a generator."""
     try:
         task = task_of(generator, details)
     except ValueError as error:

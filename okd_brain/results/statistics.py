@@ -78,27 +78,6 @@ def summarise_scores(values, seed=0):
     return Summary(*map(float, (values.mean(), std, low, high)), count)
 
 
-class Difference(NamedTuple):
-    """How two methods differ over the seeds that both have.
-
-    Arguments
-    ---------
-    seeds : int
-        How many both have.
-    mean : float
-        Of first - second.
-    half_width : float or None
-        Half the 95 % confidence interval of the mean; None for one seed.
-    exceeds : bool or None
-        Whether the interval leaves out zero; None for one seed.
-    """
-
-    seeds: int
-    mean: float
-    half_width: float | None
-    exceeds: bool | None
-
-
 def seed_difference(first, second):
     """Compare two methods seed by seed.
 
@@ -117,7 +96,9 @@ def seed_difference(first, second):
 
     Returns
     -------
-    Difference or None
+    dict or None
+        "seeds" (how many both have), "mean" of first - second, "half_width" of
+        its interval and "exceeds"; the last two are None for a single seed.
         None if they have no seed in common.
 
     Example
@@ -125,17 +106,21 @@ def seed_difference(first, second):
     >>> found = seed_difference(
     ...     {1: 2.5, 2: 2.75, 3: 2.25}, {1: 2.0, 2: 2.25, 3: 1.5}
     ... )
-    >>> round(found.mean, 3), round(found.half_width, 3), found.exceeds
+    >>> round(found["mean"], 3), round(found["half_width"], 3), found["exceeds"]
     (0.583, 0.359, True)
     """
     pairs = [first[seed] - second[seed] for seed in first if seed in second]
     if not pairs:
         return None
-    mean = statistics.fmean(pairs)
-    if len(pairs) == 1:
-        return Difference(1, mean, None, None)
-    half_width = interval_factor(len(pairs)) * statistics.stdev(pairs)
-    return Difference(len(pairs), mean, half_width, abs(mean) > half_width)
+    mean, half_width = statistics.fmean(pairs), None
+    if len(pairs) > 1:
+        half_width = interval_factor(len(pairs)) * statistics.stdev(pairs)
+    return {
+        "seeds": len(pairs),
+        "mean": mean,
+        "half_width": half_width,
+        "exceeds": None if half_width is None else abs(mean) > half_width,
+    }
 
 
 def interval_factor(seeds):

@@ -1,8 +1,8 @@
 """Run what a study still lacks, on this machine or on a Slurm cluster.
 
 A launcher has ``free`` (how many more runs it takes now), ``launch(commands)``,
-which starts that many and returns a job for each, and ``stop()``, which ends
-them. A job is a ``concurrent.futures.Future`` of the exit code or submitit's
+which starts them and returns a job for each (``UserError``: somebody else writes
+to a log), and ``stop()``, which ends all. A job is a ``concurrent.futures.Future`` of the exit code or submitit's
 ``Job``, which has the same methods.
 """
 
@@ -129,23 +129,7 @@ class LocalLauncher:
         ]
 
     def launch(self, commands):
-        """Start commands, each on a device of its own.
-
-        Arguments
-        ---------
-        commands : list of Command
-            No more than ``free``.
-
-        Returns
-        -------
-        list of Future
-            Of exit codes.
-
-        Raises
-        ------
-        UserError
-            If a process is writing to a log already.
-        """
+        """Start commands, no more than ``free``; each gets its own device."""
         jobs = []
         for slot, command in zip(self._free_slots(), commands, strict=False):
             device = self._devices[slot]

@@ -143,7 +143,7 @@ def _differences(rows, metrics):
             if difference is not None:
                 first, second = (f"{r.method} ({r.generator})" for r in pair)
                 names = {"metric": metric, "first": first, "second": second}
-                found.append({**names, **difference._asdict()})
+                found.append({**names, **difference})
     return found
 
 

@@ -9,7 +9,7 @@ from speechbrain.utils.checkpoints import torch_recovery
 
 from okd_brain.analyses import measure_conflict
 from okd_brain.analyses.checkpoints import spread_batches
-from okd_brain.analyses.conflict import gradients
+from okd_brain.analyses.conflict import _gradients
 
 
 def test_gradients_are_those_of_the_losses(folder, datasets):
@@ -18,7 +18,7 @@ def test_gradients_are_those_of_the_losses(folder, datasets):
     brain.modules.eval()
     (batch,) = spread_batches(datasets["valid"], 1)
     inputs = brain.task.inputs(batch)
-    found = gradients(brain, inputs)
+    found = _gradients(brain, inputs)
     generator, peer, d = (
         brain.modules[name] for name in ("g_si_sdr", "g_segsnr", "d")
     )
@@ -43,6 +43,7 @@ def test_gradients_are_those_of_the_losses(folder, datasets):
         )
 
 
+@pytest.mark.slow
 def test_conflict_over_training(folder, datasets):
     brain = rebuild(folder)
     before = contents(folder)

@@ -2,17 +2,14 @@
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 import yaml
-from experiments import BASE, LE_BASE, RECIPE, make_brain, speech
+from experiments import BASE, LE_BASE, make_brain, speech
 
 from okd_brain.corpora.manifests import make_dataset
 from okd_brain.enhance import main as okd_enhance
@@ -318,6 +315,16 @@ def test_a_manifest_knows_the_speakers(made, tmp_path):
     assert list(breakdown["speaker"]) == ["p1", "p2"]
 
 
+def test_the_corpus_of_a_known_layout_has_its_name(made, tmp_path):
+    clean, noisy = (tmp_path / "VB" / "test" / k for k in ("clean", "noisy"))
+    shutil.copytree(made / "mine" / "clean", clean)
+    shutil.copytree(made / "mine" / "noisy", noisy)
+    shutil.copytree(clean, tmp_path / "a=b")  # not a name for a
+    run(noisy.parent, tmp_path / "a=b", output=tmp_path)
+    assert results(tmp_path)["corpus"] == "VB"
+    assert list(results(tmp_path)["systems"]) == ["noisy", "a=b"]
+
+
 def test_without_a_log_there_is_one_table(folder, capsys):
     (folder / "mine" / "log_testset.txt").write_text("p9_a bus 2.5\n")
     assert run(folder / "mine", folder / "mine" / "clean") == 0
@@ -477,14 +484,3 @@ def test_other_wrong_commands(folder, capsys):
         ({"options": ["--log", folder / "gone.txt"]}, "cannot be read"),
     ]:
         assert message in refused(capsys, mine, model, **keywords)
-
-
-def test_the_recipe_has_the_command():
-    done = subprocess.run(
-        [sys.executable, RECIPE / "evaluate.py", "--help"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(RECIPE.parents[2])},
-    )
-    assert done.returncode == 0
-    assert "MODEL=NAME names the row" in done.stdout

@@ -49,17 +49,18 @@ def test_the_rule_is_the_paired_t_test(seeds):
         )
         test = ttest_rel(a, b)
         interval = test.confidence_interval(0.95)
-        assert found.mean == pytest.approx(np.mean(a - b))
+        assert found["mean"] == pytest.approx(np.mean(a - b))
         half_width = (interval.high - interval.low) / 2
-        assert found.half_width == pytest.approx(half_width)
-        assert found.exceeds == (test.pvalue < 0.05)
-        verdicts.add(found.exceeds)
+        assert found["half_width"] == pytest.approx(half_width)
+        assert found["exceeds"] == (test.pvalue < 0.05)
+        verdicts.add(found["exceeds"])
     assert verdicts == {True, False}
 
 
 def test_only_seeds_that_both_have_are_compared():
     scores = {1: 1.0, 2: 2.0, 3: 9.0}
     found = seed_difference(scores, {2: 1.0, 1: 1.0})
-    assert (found.seeds, found.mean) == (2, 0.5)
-    assert seed_difference(scores, {3: 8.5}) == (1, 0.5, None, None)
+    assert (found["seeds"], found["mean"]) == (2, 0.5)
+    found = seed_difference(scores, {3: 8.5})
+    assert [*found.values()] == [1, 0.5, None, None]
     assert seed_difference(scores, {4: 1.0}) is None
