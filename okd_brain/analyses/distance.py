@@ -23,24 +23,12 @@ from okd_brain.training.networks import build_modules
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """An experiment that was trained.
+    """An experiment that was trained."""
 
-    Arguments
-    ----------
-    name : str
-        Its output folder, as it was given.
-    hparams : dict
-        The experiment, without its checkpointer.
-    generators : dict
-        Target -> module, in evaluation mode.
-    checkpoints : list of Checkpoint
-        In the order of the epochs.
-    """
-
-    name: str
-    hparams: dict
-    generators: dict
-    checkpoints: list
+    name: str  # its output folder, as it was given
+    hparams: dict  # without the checkpointer
+    generators: dict  # target -> module, in evaluation mode
+    checkpoints: list  # in the order of their epochs
 
 
 def open_run(folder):

@@ -7,27 +7,13 @@ DARK = 0.6  # values whose colours of "RdBu" are too dark for black figures
 
 
 class Point(NamedTuple):
-    """A value in one panel of a picture of lines.
+    """A value on a line in one panel of a picture."""
 
-    Arguments
-    ---------
-    down : str
-        Row of the panel; not written if it is empty.
-    across : str
-        Column of the panel; likewise.
-    line : str
-        Line in the panel.
-    x : float
-        Where on the line.
-    y : float
-        The value; several at one x are drawn as their mean and range.
-    """
-
-    down: str
-    across: str
+    down: str  # row of the panel; not written if it is empty
+    across: str  # column of the panel; likewise
     line: str
     x: float
-    y: float
+    y: float  # several at one x are drawn as their mean and range
 
 
 def melt(rows, metrics, *, x, down="split", line="system"):

@@ -18,24 +18,12 @@ PROBLEMS = 5  # in a message
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one utterance.
+    """The files of one utterance."""
 
-    Arguments
-    ---------
-    utterance : str
-        Path within the folder, without suffix.
-    clean : Path
-        Clean speech.
-    enhanced : Path
-        What a system made of it, or its unprocessed input.
-    noise : Path or None
-        What the listener hears in addition.
-    """
-
-    utterance: str
+    utterance: str  # path within the folder, without suffix
     clean: Path
-    enhanced: Path
-    noise: Path | None = None
+    enhanced: Path  # or the unprocessed input of systems
+    noise: Path | None = None  # that the listener hears in addition
 
     @property
     def paths(self):
@@ -45,17 +33,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Signals:
-    """The signals of one utterance, 16 kHz, equally long.
-
-    Arguments
-    ---------
-    clean : numpy.ndarray
-        [samples].
-    enhanced : numpy.ndarray
-        [samples].
-    noise : numpy.ndarray or None
-        [samples]; what the listener hears in addition.
-    """
+    """The signals of one utterance: [samples] each, equally long, 16 kHz."""
 
     clean: np.ndarray
     enhanced: np.ndarray

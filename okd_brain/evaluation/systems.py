@@ -16,22 +16,14 @@ from okd_brain.messages import UserError
 class System:
     """A row of a table.
 
-    Arguments
-    ---------
-    name : str
-        Of the row.
-    signals : callable
-        ``signals(files)`` returns the ``Signals`` of an utterance with the
-        system's output as ``enhanced``; that of ``files`` is the unprocessed
-        file. Raises ``ValueError`` if a file cannot be read or enhanced.
-    origin : dict
-        Where it comes from, for ``results.json``: "source", and "epoch",
-        "phase", "steps" and "checkpoint" as far as they are known.
+    ``signals(files)`` returns the ``Signals`` of an utterance with the system's
+    output as ``enhanced``; that of ``files`` is the unprocessed file. It raises
+    ``ValueError`` if a file cannot be read or enhanced.
     """
 
     name: str
     signals: Callable
-    origin: Mapping
+    origin: Mapping  # for results.json: "source", and ORIGIN_KEYS if known
 
 
 def folder_system(name, files, origin):

@@ -18,53 +18,25 @@ from okd_brain.tasks.ssdrc import ssdrc
 class ComparedTask:
     """A task in which systems are compared.
 
-    Arguments
-    ---------
-    task : type
-        From ``okd_brain.tasks``; names the row of the unprocessed input
-        (``unprocessed``) and metrics of every table (``reported``).
-    given : str
-        What a corpus has apart from clean speech, "noisy" or "noise": the name
-        of the option for its folder, and of the folder in a corpus.
-    pair : callable
-        ``pair(clean, given, enhanced=None)`` returns utterance -> Files; their
-        ``enhanced`` is the unprocessed input if no folder of enhanced files is
-        given.
-    enhance : callable
-        ``enhance(generator, task, signals)`` returns the wave that a generator,
-        trained for ``task``, makes of unprocessed ``Signals``: [samples],
-        float32, 16 kHz.
-    metrics : list of str
-        Computed by default: ``report_metrics`` of the recipe.
-    words : dict
-        Texts of the command line that differ between the tasks.
-    baselines : dict
-        Row -> ``enhance(signals)``: systems in every table.
+    ``pair(clean, given, enhanced=None)`` returns utterance -> Files, whose
+    ``enhanced`` is the unprocessed input if no folder of enhanced files is given.
+    ``enhance(generator, task, signals)`` returns the wave that a generator,
+    trained for ``task``, makes of unprocessed ``Signals``: [samples], float32,
+    16 kHz.
     """
 
-    task: type
-    given: str
+    task: (
+        type  # from ``okd_brain.tasks``; names rows and metrics of every table
+    )
+    given: str  # "noisy" or "noise": the option, and the folder in a corpus
     pair: Callable
     enhance: Callable
-    metrics: list
-    words: Mapping[str, str]
+    metrics: list  # by default: ``report_metrics`` of the recipe
+    words: Mapping[str, str]  # on the command line
     baselines: Mapping[str, Callable] = field(default_factory=dict)
 
     def check(self, task, source):
-        """Refuse a generator that was trained for another task.
-
-        Arguments
-        ---------
-        task : SpeechEnhancement or ListeningEnhancement
-            The generator's task.
-        source : str or Path
-            Where the generator comes from, for the message.
-
-        Raises
-        ------
-        UserError
-            If it is not this task.
-        """
+        """Refuse a generator, from ``source``, that was trained otherwise."""
         if not isinstance(task, self.task):
             raise UserError(
                 f"{source} is a generator for {task.description['task']}, which "

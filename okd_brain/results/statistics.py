@@ -14,27 +14,13 @@ RESAMPLES = 2000  # the interval's ends then vary by 2 % of its width
 
 
 class Summary(NamedTuple):
-    """Statistics of one metric over utterances.
+    """Statistics of one metric over utterances."""
 
-    Arguments
-    ---------
-    mean : float
-        NaN if nothing was scored.
-    std : float
-        Standard deviation of the utterances (n - 1); NaN for fewer than two.
-    low : float
-        Lower end of the 95 % bootstrap interval of the mean.
-    high : float
-        Upper end.
-    scored : int
-        Utterances with a score; the others are left out.
-    """
-
-    mean: float
-    std: float
-    low: float
+    mean: float  # NaN if nothing was scored
+    std: float  # of the utterances (n - 1); NaN for fewer than two
+    low: float  # ends of the 95 % bootstrap interval of the mean
     high: float
-    scored: int
+    scored: int  # utterances with a score; the others are left out
 
 
 def summarise_scores(values, seed=0):

@@ -36,50 +36,25 @@ RESERVED = ("seed", "output_folder", "device")  # the runner chooses these
 
 @dataclass(frozen=True)
 class Entry:
-    """One experiment of a study, run once for each seed.
+    """One experiment of a study, run once for each seed."""
 
-    Arguments
-    ---------
-    name : str
-        The name of its folder and rows.
-    experiment : Path
-        Its YAML.
-    options : dict
-        Key of the experiment -> value; a string may hold names of
-        preparations in braces.
-    in_table : bool
-        Whether its generators are rows of the table.
-    paper : dict
-        generator -> metric -> published figure.
-    needs : tuple of str
-        Preparations that its options name.
-    """
-
-    name: str
-    experiment: Path
-    options: Mapping
-    in_table: bool
-    paper: Mapping = field(default_factory=dict)
-    needs: tuple = ()
+    name: str  # of its folder and its rows
+    experiment: Path  # its YAML
+    options: Mapping  # strings may hold names of preparations in braces
+    in_table: bool  # whether its generators are rows of the table
+    paper: Mapping = field(
+        default_factory=dict
+    )  # generator -> metric -> figure
+    needs: tuple = ()  # preparations that its options name
 
 
 @dataclass(frozen=True)
 class Study:
-    """The content of a study's YAML.
+    """The content of a study's YAML."""
 
-    Arguments
-    ---------
-    name : str
-        The file's name without its suffix.
-    metrics : list of str
-        Columns of the table.
-    entries : list of Entry
-        Preparations, then methods.
-    """
-
-    name: str
-    metrics: list
-    entries: list
+    name: str  # of the file, without suffix
+    metrics: list  # columns of the table
+    entries: list  # preparations, then methods
 
 
 def read_study(path, hparams_folder):

@@ -24,27 +24,13 @@ IRRELEVANT = (
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One ordinary ``train.py`` of a study.
-
-    Arguments
-    ---------
-    entry : Entry
-        Its experiment.
-    seed : int
-        Its seed.
-    folder : Path
-        Its output folder.
-    arguments : list of str
-        For ``train.py``, without the device.
-    needs : list of Run
-        Those that must be done before.
-    """
+    """One ordinary ``train.py`` of a study."""
 
     entry: Entry
     seed: int
-    folder: Path
-    arguments: list
-    needs: list = field(default_factory=list)
+    folder: Path  # that receives its output
+    arguments: list  # for ``train.py``, without the device
+    needs: list = field(default_factory=list)  # runs that come before
 
     @property
     def name(self):

@@ -25,24 +25,12 @@ CELLS = (
 
 @dataclass(frozen=True)
 class Row:
-    """A generator of a method, or the unprocessed input.
-
-    Arguments
-    ---------
-    method : str
-        Its name in the study.
-    generator : str
-        Its name; empty for the input.
-    scores : dict
-        metric -> seed -> mean score on the test set.
-    paper : dict
-        metric -> published figure.
-    """
+    """A generator of a method, or the unprocessed input."""
 
     method: str
-    generator: str
-    scores: dict
-    paper: dict
+    generator: str  # empty for the input
+    scores: dict  # metric -> seed -> mean over the test set
+    paper: dict  # metric -> published figure
 
 
 def write_table(study, runs, folder):
