@@ -191,20 +191,6 @@ def test_wrong_commands_end_with_2_and_say_why(folders, capsys):
         assert message in capsys.readouterr().err
 
 
-def test_long_lists_of_missing_files_are_cut(folders):
-    for index in range(8):
-        store(folders / "enhanced" / f"x{index}.wav", speech())
-    with pytest.raises(ValueError, match="x0, x1, x2, x3, x4 and 3 more"):
-        match(folders / "clean", folders / "enhanced")
-
-
-def test_hidden_files_and_other_files_are_not_audio(folders):
-    store(folders / "enhanced" / ".trash" / "z.wav", speech())
-    (folders / "enhanced" / "notes.txt").write_text("good")
-    files = match(folders / "clean", folders / "enhanced")
-    assert [utterance.utterance for utterance in files] == UTTERANCES
-
-
 def test_the_script_is_declared():
     setup = Path(__file__).parents[2] / "setup.cfg"
     assert "okd-score = okd_brain.evaluation.score:main" in setup.read_text()
