@@ -1,0 +1,114 @@
+"""What every command does the same: import late, end in one line.
+
+Commands parse their arguments before they import what works for them, so that
+``--help`` does not wait for PyTorch; and an error that the user can mend is one
+line, without a traceback.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+
+from okd_brain import __version__
+from okd_brain.messages import UserError
+
+DEBUG_VARIABLE = "OKD_DEBUG"
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+WRONG = 2  # as argparse
+
+
+def run(function, *arguments, after_interrupt="", traceback=False):
+    """Call what a command does and turn its end into an exit code.
+
+    Arguments
+    ---------
+    function : callable
+        Returns an exit code or None.
+    *arguments : object
+        Passed to it.
+    after_interrupt : str
+        What the user may do after Ctrl-C, for instance "The same command goes
+        on."
+    traceback : bool
+        Let errors through as they are, as the environment variable
+        ``OKD_DEBUG=1`` does.
+
+    Returns
+    -------
+    int
+        Of the function, or 0; 2 after an error of the user's; 130 after Ctrl-C.
+
+    Example
+    -------
+    >>> run(lambda: None)
+    0
+    """
+    try:
+        return function(*arguments) or 0
+    except (UserError, OSError) as error:
+        if traceback or os.environ.get(DEBUG_VARIABLE):
+            raise
+        sys.stderr.write(f"error: {one_line(error)}\n")
+        return WRONG
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nInterrupted. {after_interrupt}".rstrip() + "\n")
+        return INTERRUPTED
+
+
+def one_line(error):
+    """Return the message of an error; its bytes that are not UTF-8 escaped."""
+    text = str(error)
+    return text.encode("utf-8", errors="surrogateescape").decode(
+        "utf-8", errors="backslashreplace"
+    )
+
+
+def make_parser(**options):
+    """Return an ``argparse.ArgumentParser`` that knows ``--version``.
+
+    Arguments
+    ---------
+    **options : object
+        Of ``argparse.ArgumentParser``; texts keep their lines.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+    """
+    parser = argparse.ArgumentParser(
+        formatter_class=argparse.RawDescriptionHelpFormatter, **options
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"okd {__version__}"
+    )
+    return parser
+
+
+def attach(package, modules):
+    """Make a package import its names when they are first used (PEP 562).
+
+    Arguments
+    ---------
+    package : str
+        The package's ``__name__``.
+    modules : dict
+        Module within the package -> names that the package takes from it.
+
+    Returns
+    -------
+    getter, lister, names
+        For ``__getattr__``, ``__dir__`` and ``__all__`` of the package.
+    """
+    homes = {name: home for home, names in modules.items() for name in names}
+
+    def getter(name):
+        if name not in homes:
+            raise AttributeError(
+                f"module {package!r} has no attribute {name!r}"
+            )
+        module = importlib.import_module(f"{package}.{homes[name]}")
+        return getattr(module, name)
+
+    names = sorted(homes)
+    return getter, lambda: names, names

@@ -1,0 +1,145 @@
+"""Files as they come: names, headers, lengths."""
+
+import os
+
+import numpy as np
+import pytest
+import soundfile
+from experiments import speech
+
+from okd_brain.audio import AudioFile, printable, read_audio
+from okd_brain.messages import UserError
+
+RATE = 16000
+
+
+def written(path, seconds=1.0, **layout):
+    soundfile.write(path, speech(0, seconds), RATE, **layout)
+    return path
+
+
+def truncated(path, share=0.5):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def patched(path, position, content):
+    data = bytearray(path.read_bytes())
+    data[position : position + len(content)] = content
+    path.write_bytes(data)
+    return path
+
+
+def test_a_name_that_is_not_utf8(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")
+    os.rename(written(tmp_path / "a.wav"), path)
+    samples, rate, defect = read_audio(path)
+    assert (samples.shape, rate, defect) == ((RATE, 1), RATE, None)
+    assert printable(path).endswith(r"caf\xe9.wav")
+
+
+def test_a_stream_of_unknown_length(tmp_path):
+    """FLAC's header counts samples in 36 bits; 0 means unknown (RFC 9639)."""
+    path = written(tmp_path / "a.flac")
+    data = path.read_bytes()
+    patched(path, 21, bytes([data[21] & 0xF0, 0, 0, 0, 0]))
+    assert soundfile.info(path).frames > 2**60
+    samples, _, defect = read_audio(path)
+    assert len(samples) == RATE and defect is None
+
+
+@pytest.mark.parametrize(
+    "suffix, format_, subtype",
+    [
+        ("wav", "WAV", "PCM_16"),
+        ("wav", "WAV", "FLOAT"),
+        ("mp3", "MP3", "MPEG_LAYER_III"),
+        ("ogg", "OGG", "VORBIS"),
+        ("opus", "OGG", "OPUS"),
+    ],
+)
+def test_truncated_files_say_what_is_missing(
+    tmp_path, suffix, format_, subtype
+):
+    path = tmp_path / f"a.{suffix}"
+    wave = np.tile(speech(), 20)  # Ogg has pages of up to 64 KiB
+    soundfile.write(path, wave, RATE, format=format_, subtype=subtype)
+    samples, _, defect = read_audio(path)
+    assert defect is None
+    whole = len(samples)
+    samples, _, defect = read_audio(truncated(path))
+    assert 0 < len(samples) < whole
+    assert "is truncated" in defect and str(len(samples)) in defect
+    assert suffix in ("ogg", "opus") or str(whole) in defect
+
+
+def test_a_truncated_flac_file_is_an_error(tmp_path):
+    path = truncated(written(tmp_path / "a.flac"))
+    with pytest.raises(UserError, match="cannot be read beyond"):
+        read_audio(path)
+
+
+def test_a_recording_that_was_never_closed(tmp_path):
+    path = written(tmp_path / "a.wav")
+    position = path.read_bytes().index(b"data")
+    expected, _, _ = read_audio(path)
+    patched(path, position + 4, bytes(4))
+    samples, _, defect = read_audio(path)
+    np.testing.assert_array_equal(samples, expected)
+    assert f"announces 0 samples, it has {RATE}" in defect
+
+
+def test_a_file_written_to_a_pipe_is_whole(tmp_path):
+    path = written(tmp_path / "a.wav")
+    position = path.read_bytes().index(b"data")
+    patched(path, position + 4, b"\xff" * 4)
+    samples, _, defect = read_audio(path)
+    assert len(samples) == RATE and defect is None
+
+
+def test_an_empty_file_is_empty(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros((0, 2)), RATE)
+    samples, _, defect = read_audio(path)
+    assert samples.shape == (0, 2) and defect is None
+
+
+@pytest.mark.parametrize("rate", [1, 999, 768_001, 2**31 - 1])
+def test_impossible_rates_are_refused(tmp_path, rate):
+    path = patched(
+        written(tmp_path / "a.wav"), 24, int(rate).to_bytes(4, "little")
+    )
+    with pytest.raises(UserError, match=rf"{rate} Hz, must be 1000 to 768000"):
+        AudioFile(path)
+
+
+def test_integers_stored_as_floats_are_refused(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, 32767 * speech(), RATE, subtype="FLOAT")
+    with pytest.raises(UserError, match="must be within 16"):
+        read_audio(path)
+
+
+def test_loud_floats_and_nan_pass(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, [1.5, np.nan, -3.0], RATE, subtype="FLOAT")
+    samples, _, _ = read_audio(path)
+    np.testing.assert_array_equal(samples[:, 0], np.float32([1.5, np.nan, -3]))
+
+
+def test_what_is_not_audio_is_named(tmp_path):
+    for name, rule in (
+        ("none.wav", "does not exist"),
+        ("folder.wav", "is a folder"),
+        ("text.wav", "cannot be read as audio"),
+        ("song.m4a", "ffmpeg -i song.m4a out.wav"),
+    ):
+        path = tmp_path / name
+        if name == "folder.wav":
+            path.mkdir()
+        elif name != "none.wav":
+            path.write_text("no audio")
+        with pytest.raises(UserError, match=rule) as error:
+            AudioFile(path)
+        assert name in str(error.value)
