@@ -1,7 +1,7 @@
 """Score files, and compare systems on the same utterances.
 
-``files`` matches files by name and reads their signals; ``score`` is
-``okd-score``, which scores them. ``command`` is ``evaluate.py``: ``systems``
+``files`` matches files by name, reads and scores them; ``score`` is
+``okd-score``, which does that once. ``command`` is ``evaluate.py``: ``systems``
 finds out what each model on its command line is (an export, a checkpoint that
 ``checkpoints`` chooses, a folder of files), ``tasks`` knows what the systems
 get and how they enhance it, and the scores become tables in ``results``.

@@ -1,4 +1,4 @@
-"""Files that are scored against each other, and their signals."""
+"""Files that are compared: matched by name, checked, read and scored."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from tqdm import tqdm
 
 from okd_brain.corpora.checks import LENGTH_TOLERANCE_SECONDS
 from okd_brain.files import walk_audio
 from okd_brain.messages import UserError, listed
 from okd_brain.resampling import resample
+from okd_brain.scoring import Failure
 from okd_brain.signals import SAMPLE_RATE
 
 PROBLEMS = 5  # in a message
@@ -171,6 +173,74 @@ def read(files):
         raise UserError(problem)
     length = min(map(len, waves))
     return Signals(*(resample(w[:length], rate, SAMPLE_RATE) for w in waves))
+
+
+def score_files(scorer, files, signals=read, label=None):
+    """Score utterances, whose files are read as the work proceeds.
+
+    Arguments
+    ---------
+    scorer : Scorer
+        Computes the metrics.
+    files : iterable of Files
+        Of different utterances.
+    signals : callable
+        Returns the ``Signals`` of ``Files``; a ``ValueError`` is a failure of
+        that utterance.
+    label : str, optional
+        Of the progress bar.
+
+    Returns
+    -------
+    scores : dict
+        utterance -> metric -> raw score; NaN where there is none.
+    failures : list of Failure
+        Why there is none.
+
+    Example
+    -------
+    >>> from okd_brain.scoring import Scorer
+    >>> import soundfile
+    >>> folder = getfixture("tmp_path")
+    >>> clean = np.sin(np.arange(16000) ** 1.2) / 2
+    >>> for name, level in (("clean", 0.0), ("enhanced", 0.01)):
+    ...     signal = clean + level * np.cos(np.arange(16000))
+    ...     soundfile.write(folder / f"{name}.wav", signal, 16000)
+    >>> files = match(folder / "clean.wav", folder / "enhanced.wav")
+    >>> scores, failures = score_files(Scorer(["si_sdr"]), files)
+    >>> round(scores["enhanced"]["si_sdr"]), failures
+    (34, [])
+    """
+    files = list(files)
+    scored, unread = [], []
+
+    def pairs():
+        bar = tqdm(files, desc=label, unit="utterance", disable=None)
+        for found in bar:
+            try:
+                compared = signals(found).compared
+            except ValueError as error:
+                unread.append((found.utterance, str(error)))
+                continue
+            scored.append(found.utterance)
+            yield compared
+
+    # The names are known when the pairs have all been read.
+    rows = scorer.score(pairs(), names=scored)
+    values = dict(zip(scored, rows.tolist(), strict=True))
+    nothing = [np.nan] * len(scorer.names)
+    scores = {
+        found.utterance: dict(
+            zip(scorer.names, values.get(found.utterance, nothing), strict=True)
+        )
+        for found in files
+    }
+    failures = scorer.failures + [
+        Failure(name, metric, reason)
+        for name, reason in unread
+        for metric in scorer.names
+    ]
+    return scores, failures
 
 
 def check_headers(files):

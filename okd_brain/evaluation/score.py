@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from speechbrain.utils.logger import get_logger
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from okd_brain.evaluation.files import match, read
+from okd_brain.evaluation.files import match, score_files
 from okd_brain.files import write_json
 from okd_brain.messages import UserError
 from okd_brain.metrics import METRICS, resolve_metrics
@@ -27,7 +26,7 @@ from okd_brain.results import (
     summary_table,
     write_rows,
 )
-from okd_brain.scoring import Failure, Scorer
+from okd_brain.scoring import Scorer
 
 logger = get_logger("okd_brain.evaluation.score")  # with python -m as well
 
@@ -53,73 +52,6 @@ EPILOG = """\
 exit status: 0 all scored; 1 some not (each with a message); 2 nothing was done,
 as the command is wrong: no such file or metric, a file without partner.
 """
-
-
-def score_files(scorer, files, signals=read, label=None):
-    """Score utterances, whose files are read as the work proceeds.
-
-    Arguments
-    ---------
-    scorer : Scorer
-        Computes the metrics.
-    files : iterable of Files
-        Of different utterances.
-    signals : callable
-        Returns the ``Signals`` of ``Files``; a ``ValueError`` is a failure of
-        that utterance.
-    label : str, optional
-        Of the progress bar.
-
-    Returns
-    -------
-    scores : dict
-        utterance -> metric -> raw score; NaN where there is none.
-    failures : list of Failure
-        Why there is none.
-
-    Example
-    -------
-    >>> import soundfile
-    >>> folder = getfixture("tmp_path")
-    >>> clean = np.sin(np.arange(16000) ** 1.2) / 2
-    >>> for name, level in (("clean", 0.0), ("enhanced", 0.01)):
-    ...     signal = clean + level * np.cos(np.arange(16000))
-    ...     soundfile.write(folder / f"{name}.wav", signal, 16000)
-    >>> files = match(folder / "clean.wav", folder / "enhanced.wav")
-    >>> scores, failures = score_files(Scorer(["si_sdr"]), files)
-    >>> round(scores["enhanced"]["si_sdr"]), failures
-    (34, [])
-    """
-    files = list(files)
-    scored, unread = [], []
-
-    def pairs():
-        bar = tqdm(files, desc=label, unit="utterance", disable=None)
-        for found in bar:
-            try:
-                compared = signals(found).compared
-            except ValueError as error:
-                unread.append((found.utterance, str(error)))
-                continue
-            scored.append(found.utterance)
-            yield compared
-
-    # The names are known when the pairs have all been read.
-    rows = scorer.score(pairs(), names=scored)
-    values = dict(zip(scored, rows.tolist(), strict=True))
-    nothing = [np.nan] * len(scorer.names)
-    scores = {
-        found.utterance: dict(
-            zip(scorer.names, values.get(found.utterance, nothing), strict=True)
-        )
-        for found in files
-    }
-    failures = scorer.failures + [
-        Failure(name, metric, reason)
-        for name, reason in unread
-        for metric in scorer.names
-    ]
-    return scores, failures
 
 
 def main(argv=None):

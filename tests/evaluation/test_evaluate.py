@@ -2,6 +2,7 @@
 
 import csv
 import json
+import runpy
 import shutil
 
 import numpy as np
@@ -465,3 +466,11 @@ def test_other_wrong_commands(folder, capsys):
         ({"options": ["--log", folder / "gone.txt"]}, "cannot be read"),
     ]:
         assert message in refused(capsys, mine, model, **keywords)
+
+
+def test_the_command_can_run_anywhere(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["evaluate.py", "--help"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("okd_brain.evaluation", run_name="__main__")
+    assert stop.value.code == 0
+    assert "MODEL=NAME names the row" in capsys.readouterr().out

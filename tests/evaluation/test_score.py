@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from scoring_signals import RATE, noisy, speech
 
-from okd_brain.evaluation.files import Files, match, read
-from okd_brain.evaluation.score import main, score_files
+from okd_brain.evaluation.files import Files, match, read, score_files
+from okd_brain.evaluation.score import main
 from okd_brain.metrics import METRICS
 from okd_brain.scoring import Failure, Scorer
 
