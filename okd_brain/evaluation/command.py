@@ -15,7 +15,7 @@ import torch
 from speechbrain.utils.logger import get_logger
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from okd_brain.corpora.layouts import LAYOUTS
+from okd_brain.corpora import LAYOUTS
 from okd_brain.evaluation.files import check_headers, score_files
 from okd_brain.evaluation.systems import (
     enhancing_system,

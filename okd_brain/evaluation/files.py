@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from okd_brain.corpora.checks import LENGTH_TOLERANCE_SECONDS
+from okd_brain.corpora import LENGTH_TOLERANCE_SECONDS
 from okd_brain.files import walk_audio
 from okd_brain.messages import UserError, listed
 from okd_brain.resampling import resample

@@ -12,7 +12,7 @@ import torch
 import yaml
 from experiments import BASE, LE_BASE, make_brain, speech
 
-from okd_brain.corpora.manifests import make_dataset
+from okd_brain.corpora import make_dataset
 from okd_brain.enhance import main as okd_enhance
 from okd_brain.evaluation import LISTENING, main
 from okd_brain.evaluation.tasks import ENHANCEMENT
