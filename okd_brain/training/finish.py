@@ -6,12 +6,11 @@ from speechbrain.utils.logger import get_logger
 
 from okd_brain.distributed import bare
 from okd_brain.export import export_discriminator, export_generator
-from okd_brain.results.breakdown import break_down, tables
-from okd_brain.results.conditions import conditions_of
-from okd_brain.results.report import (
+from okd_brain.results import (
+    break_down,
+    conditions_of,
     make_results,
-    optimism,
-    table,
+    results_tables,
     write_breakdown,
     write_results,
 )
@@ -93,8 +92,7 @@ def report_on(brain, dataset, *, corpus, split):
             },
             **{f"{split}_stats": means},
         )
-    text = f"{table(results)}\n\n{tables(breakdown, optimism(results))}"
-    logger.info("Results\n\n%s\n", text.rstrip())
+    logger.info("Results\n\n%s\n", results_tables(results, breakdown))
     return results
 
 

@@ -3,7 +3,7 @@
 import pytest
 from studies import STUDY, write_recipe
 
-from okd_brain.studies.file import read_study
+from okd_brain.studies import read_study
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_options_of_an_entry_win_over_the_common_ones(read):
         ("metrics: [pesq, csig]", "", "metrics is None, but it must be a list"),
         ("metrics: [pesq, csig]", "metrics: 3", "metrics is 3, but"),
         (STUDY, "[1, 2]", r"the file holds \[1, 2\], but 'key: value'"),
-        (STUDY, "a: [", "is no YAML"),
+        (STUDY, "a: [", "is not YAML"),
         (STUDY, "metrics: [pesq]", "has no methods, but it needs one"),
         ("methods:", "method:", "key 'method'; did you mean 'methods'"),
         ("paper:", "papers:", "key 'papers'; did you mean 'paper'"),
@@ -55,7 +55,11 @@ def test_options_of_an_entry_win_over_the_common_ones(read):
         ("score: 2", "output_folder: x", "output_folder is among the options"),
         ("3.24", "about", "paper's pesq of pesq is 'about', but"),
         ("{pesq: 3.24}", "3.24", "pesq holds 3.24, but 'key: value'"),
-        ("{warm}", "{warn}", r"{warn} is no preparation.*did you mean 'warm'"),
+        (
+            "{warm}",
+            "{warn}",
+            r"{warn} is not a preparation.*did you mean 'warm'",
+        ),
         (
             "    warm:",
             "    second:\n    warm:",
@@ -75,7 +79,9 @@ def test_preparations_come_before_what_needs_them(read):
         "        experiment: first\n",
         "        experiment: first\n" + later + "        experiment: first\n",
     )
-    with pytest.raises(ValueError, match="{late} is no preparation that comes"):
+    with pytest.raises(
+        ValueError, match="{late} is not a preparation that comes"
+    ):
         read(text)
 
 

@@ -8,15 +8,14 @@ import types
 import pytest
 from studies import plan_tiny, write_recipe
 
-from okd_brain.studies import launchers as study_launchers
 from okd_brain.studies import runs as study_runs
-from okd_brain.studies.launchers import (
+from okd_brain.studies.runs import (
     Command,
     LocalLauncher,
     SlurmLauncher,
+    run_all,
     slurm_launcher,
 )
-from okd_brain.studies.runs import run_all
 
 
 @pytest.fixture(autouse=True)
@@ -125,8 +124,10 @@ def test_what_stops_the_study_stops_its_runs(plan, tmp_path, monkeypatch):
     monkeypatch.setattr(study_runs, "time", clock)
     with pytest.raises(KeyboardInterrupt):
         run_all(runs, LocalLauncher([None]), tmp_path / "train.py")
-    for pid in map(int, pids.read_text().split()):
-        assert not _runs(pid)
+    deadline = time.monotonic() + 30
+    while any(_runs(int(pid)) for pid in pids.read_text().split()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def _runs(pid):
@@ -139,7 +140,7 @@ def _runs(pid):
 
 
 def test_a_deaf_run_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr(study_launchers, "SECONDS_TO_STOP", 0.2)
+    monkeypatch.setattr(study_runs, "SECONDS_TO_STOP", 0.2)
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         "print('deaf', flush=True); time.sleep(60)"
@@ -151,27 +152,27 @@ def test_a_deaf_run_is_killed(tmp_path, monkeypatch):
     while "deaf" not in log.read_text():
         time.sleep(0.02)
     launcher.stop()
-    assert job.poll() == -9
+    assert job.result(timeout=10) == -9
 
 
 def test_two_do_not_work_on_one_run(plan, tmp_path):
-    """Also when who started the other has been killed."""
+    """Also when the launcher of the other has been killed."""
     runs = plan()
     train, log = tmp_path / "train.py", runs[0].log
     first = LocalLauncher([None])
-    [job] = first.launch([Command(["sleep", "60"], log)])
+    [job] = first.launch([Command(["sleep", "60"], log)])  # holds the lock
     with pytest.raises(ValueError, match=f"{log} is being written: another"):
         run_all(runs, LocalLauncher([None]), train)
-    assert job.poll() is None
+    assert not job.done()
     first.stop()
     assert run_all(runs, LocalLauncher([None]), train) == []
 
 
 def test_file_systems_without_locks(plan, tmp_path, monkeypatch, caplog):
-    def flock(file, operation):
+    def lock_descriptor(file, blocking):
         raise OSError("Function not implemented")
 
-    monkeypatch.setattr("fcntl.flock", flock)
+    monkeypatch.setattr(study_runs, "lock_descriptor", lock_descriptor)
     assert run_all(plan(), LocalLauncher([None]), tmp_path / "train.py") == []
     assert "study_log.txt cannot be locked: Function not" in caplog.text
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from studies import plan_tiny, write_recipe
 
-from okd_brain.studies.plan import parse_overrides, record_options
+from okd_brain.studies import parse_overrides, record_options
 
 
 @pytest.fixture

@@ -7,17 +7,14 @@ import pytest
 from experiments import RECIPE
 from studies import STUDY, write_recipe
 
-from okd_brain.studies import runs as study_runs
-from okd_brain.studies.command import main
-from okd_brain.studies.file import read_study
-from okd_brain.studies.plan import plan_runs, record_options
+from okd_brain.studies import main, plan_runs, read_study, record_options
 
 STUDIES = sorted((RECIPE / "studies").glob("*.yaml"))
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    monkeypatch.setattr(study_runs, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr("okd_brain.studies.runs.POLL_SECONDS", 0.02)
     file = write_recipe(tmp_path)
 
     def study(*arguments):
@@ -88,7 +85,7 @@ def test_ctrl_c_is_no_traceback(study, monkeypatch, caplog):
 @pytest.mark.parametrize(
     "arguments, reason",
     [
-        (["--jobs", "0"], "--jobs: '0' is no number of runs, which is 1 or"),
+        (["--jobs", "0"], "--jobs: '0' is not a number of runs, which"),
         (["--jobs", "2", "--devices", "cpu"], "not allowed with"),
         (["--seeds", "1", "1"], "--seeds: 1 is given twice"),
     ],

@@ -7,7 +7,7 @@ from okd_brain.scoring.board import means
 def score_checkpoints(brain, datasets):
     """Score the kept checkpoints.
 
-    The test scores are for looking at: nothing is chosen by them.
+    Nothing is chosen by the test scores; they are there to be looked at.
 
     Arguments
     ---------
@@ -24,7 +24,7 @@ def score_checkpoints(brain, datasets):
 
     Raises
     ------
-    ValueError
+    UserError
         If no validated checkpoint was kept.
     """
     kept = kept_checkpoints(
