@@ -272,7 +272,8 @@ class OKDBrain(EvaluatingBrain):
 
     def supervised_loss(self, outputs, inputs):
         """Return the mean squared errors of spectra against their target,
-        summed over the generators."""
+        summed over the generators.
+        """
         aim = self.task.supervised_target(inputs)
         losses = [mse(output, aim, inputs.frames) for output in outputs]
         for loss in losses:

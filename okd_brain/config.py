@@ -155,7 +155,8 @@ def _merge(base, overlays):
 
 def _is_object(value):
     """Tell whether a node makes an object: those may be added to an experiment,
-    for other keys to refer to."""
+    for other keys to refer to.
+    """
     tag = getattr(getattr(value, "tag", None), "value", None) or ""
     return tag.startswith(("!new:", "!name:", "!apply:"))
 

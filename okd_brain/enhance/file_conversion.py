@@ -12,7 +12,7 @@ import soundfile
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.enhance.segments import energy_of
-from okd_brain.tasks.equal_power import power_ratio
+from okd_brain.tasks import power_ratio
 
 logger = get_logger(__name__)
 

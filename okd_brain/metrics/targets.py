@@ -69,6 +69,11 @@ class Target:
     weights: tuple[float, ...]
 
     @property
+    def module(self):
+        """Name of the generator among an experiment's modules and optimizers."""
+        return f"g_{self.name}"
+
+    @property
     def metrics(self):
         """The distinct metrics, in order of first appearance (tuple)."""
         return tuple(

@@ -10,7 +10,7 @@ power is kept without knowing what follows (Li and Yamagishi 2021, eq. 10).
 from okd_brain.generators import BandGainGenerator
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.streaming.frames import FrameStream
-from okd_brain.tasks.bands import BandGains
+from okd_brain.tasks import BandGains
 
 
 class StreamingListeningEnhancer(FrameStream):

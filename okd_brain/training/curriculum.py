@@ -137,7 +137,8 @@ class Curriculum:
 
     def shorten(self, number_of_epochs):
         """Cut the last stage to so many epochs, and each before it to one, for
-        ``--debug``."""
+        ``--debug``.
+        """
         self.warmup_epochs = min(1, self.warmup_epochs)
         self.discriminator_epochs = min(1, self.discriminator_epochs)
         self.number_of_epochs = min(number_of_epochs, self.number_of_epochs)

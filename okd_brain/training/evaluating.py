@@ -190,7 +190,8 @@ class EvaluatingBrain(sb.Brain):
 
     def _draw_curves(self, epoch, stats_by_split):
         """Write to TensorBoard, at the epoch: SpeechBrain's own ``log_stats``
-        counts its calls, which starts again at 0 when a run goes on."""
+        counts its calls, which starts again at 0 when a run goes on.
+        """
         if self.tensorboard is not None and self.tensorboard.writer is not None:
             for split, stats in stats_by_split.items():
                 for name, value in stats.items():

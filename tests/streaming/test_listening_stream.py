@@ -8,7 +8,7 @@ from streams import held_bytes, speech
 from okd_brain.gain_generators import CumulativeLayerNorm
 from okd_brain.generators import BandGainGenerator, CausalLSTMGenerator
 from okd_brain.streaming.listening import StreamingListeningEnhancer
-from okd_brain.tasks.listening import ListeningEnhancement
+from okd_brain.tasks import ListeningEnhancement
 
 TOLERANCE = 1e-5
 DELAY = 511
