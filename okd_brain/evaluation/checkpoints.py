@@ -9,7 +9,7 @@ import ruamel.yaml
 import yaml
 from speechbrain.utils.checkpoints import METAFNAME, Checkpointer
 
-from okd_brain.training.checkpoints import Selection
+from okd_brain.training import Selection
 
 ORIGIN_KEYS = ("epoch", "phase", "steps", "checkpoint", "chosen_on")
 HYPERPARAMS = "hyperparams.yaml"  # in the output folder of an experiment

@@ -41,9 +41,11 @@ from okd_brain.export.details import read_details, task_of
 from okd_brain.export.import_authors import export_for_authors
 from okd_brain.generators import BandGainGenerator, CausalLSTMGenerator
 from okd_brain.tasks import ListeningEnhancement
-from okd_brain.training.finish import export_trained
-from okd_brain.training.networks import build_modules
-from okd_brain.training.pretrained import start_from_pretrained
+from okd_brain.training import (
+    build_modules,
+    export_trained,
+    start_from_pretrained,
+)
 
 RATE = 16000
 ROUNDING = 1e-6

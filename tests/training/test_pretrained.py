@@ -9,8 +9,7 @@ from okd_brain.brain import OKDBrain
 from okd_brain.discriminators import Discriminator
 from okd_brain.export import export_discriminator, export_generator
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
-from okd_brain.training.networks import build_modules
-from okd_brain.training.pretrained import start_from_pretrained
+from okd_brain.training import build_modules, start_from_pretrained
 
 CAUSAL = "--generator=!name:okd_brain.generators.CausalLSTMGenerator"
 
