@@ -23,7 +23,7 @@ from okd_brain.analyses.plots import Point
 from okd_brain.distributed import bare
 from okd_brain.messages import UserError
 from okd_brain.mimicry import from_peers
-from okd_brain.training.checkpoints import load_generators
+from okd_brain.training import load_generators
 
 MIMICRY = "mimicry"
 
@@ -73,11 +73,10 @@ def measure_conflict(brain, dataset, utterances):
         "from after the warm-up",
     )
     batches = spread_batches(dataset, utterances)
-    generators = {t.name: brain.generator(t) for t in brain.targets}
     brain.modules.eval()
     rows = []
     for checkpoint in kept:
-        load_generators(checkpoint, generators)
+        load_generators(checkpoint, brain.generators)
         for name in brain.discriminator_heads:
             network = bare(brain.modules[name])
             torch_recovery(network, checkpoint.paramfiles[name], True)

@@ -15,10 +15,8 @@ from okd_brain.analyses.checkpoints import (
 )
 from okd_brain.analyses.plots import Point
 from okd_brain.messages import UserError
-from okd_brain.metrics import parse_targets
 from okd_brain.mimicry import mse
-from okd_brain.training.checkpoints import load_generators
-from okd_brain.training.networks import build_modules
+from okd_brain.training import build_modules, load_generators
 
 
 @dataclass(frozen=True)
@@ -63,20 +61,20 @@ def open_run(folder):
     overrides = {"output_folder": str(folder), "checkpointer": None}
     with open(hyperparams, encoding="utf-8") as stream:
         hparams = load_hyperpyyaml(stream, overrides)
-    targets = parse_targets(hparams["targets"])
+    modules = build_modules(hparams)
+    targets = modules.targets
     if len(targets) < 2:
         raise UserError(
             f"{folder} has one generator ({targets[0].name}), but a distance "
             "is between two or more."
         )
-    modules = build_modules(hparams)
     checkpoints = kept_checkpoints(
         Checkpointer(save), lambda meta: True, "from the end of an epoch"
     )
     return TrainedRun(
         name=str(folder),
         hparams=hparams,
-        generators={t.name: modules[f"g_{t.name}"].eval() for t in targets},
+        generators={t: modules[t.module].eval() for t in targets},
         checkpoints=checkpoints,
     )
 
@@ -143,12 +141,13 @@ def distance_points(rows):
 @torch.no_grad()
 def _distances(task, generators, inputs):
     """Return pair of generators -> mean over utterances."""
-    pairs = itertools.combinations(generators, 2)
+    names = [target.name for target in generators]
+    pairs = itertools.combinations(names, 2)
     sums = dict.fromkeys(pairs, 0.0)
     for one in inputs:
         outputs = {
-            name: task.estimate(generator, one)
-            for name, generator in generators.items()
+            target.name: task.estimate(generator, one)
+            for target, generator in generators.items()
         }
         for first, second in sums:
             error = mse(outputs[first], outputs[second], one.frames)

@@ -55,15 +55,15 @@ def measure_flatness(brain, datasets, sizes, draws):
         )
     if draws < 1:
         raise UserError(f"draws is {draws}, but it must be at least 1.")
-    generators = {t.name: brain.generator(t) for t in brain.targets}
+    generators = brain.generators
     origins = brain.selection.load_best(brain.checkpointer, "okd", generators)
     cases = [(0.0, 0)]
     cases += [(size, draw + 1) for size in sizes for draw in range(draws)]
     rows = []
     for size, draw in cases:
         with contextlib.ExitStack() as disturbed:
-            for name, generator in generators.items():
-                rng = brain.curriculum.rng(f"flatness {name} {draw}", 0)
+            for target, generator in generators.items():
+                rng = brain.curriculum.rng(f"flatness {target.name} {draw}", 0)
                 disturbed.enter_context(
                     disturb(generator, size, rng.getrandbits(63))
                 )

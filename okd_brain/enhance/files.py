@@ -22,7 +22,7 @@ from okd_brain.enhance.noise import noise_shaped_like
 from okd_brain.enhance.segments import SEGMENT_SECONDS, energy_of, opened
 from okd_brain.enhance.speech import enhanced_blocks
 from okd_brain.files import replacing
-from okd_brain.tasks.equal_power import power_ratio
+from okd_brain.tasks import power_ratio
 
 logger = get_logger(__name__)
 

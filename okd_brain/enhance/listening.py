@@ -27,8 +27,7 @@ from okd_brain.enhance.segments import (
 from okd_brain.generators import BandGainGenerator
 from okd_brain.resampling import resample
 from okd_brain.signals import LEVEL_DBFS, SAMPLE_RATE
-from okd_brain.tasks import ListeningEnhancement
-from okd_brain.tasks.equal_power import power_ratio
+from okd_brain.tasks import ListeningEnhancement, power_ratio
 
 
 def enhance_speech(

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from okd_brain.generators import BandGainGenerator
 from okd_brain.streaming.frames import FrameStream
-from okd_brain.tasks.bands import BandGains
+from okd_brain.tasks import BandGains
 
 
 class StreamingListeningEnhancer(FrameStream):

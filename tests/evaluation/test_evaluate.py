@@ -21,7 +21,7 @@ from okd_brain.files import write_json
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.metrics import METRICS
 from okd_brain.resampling import resample
-from okd_brain.training.checkpoints import AtomicCheckpointer, StepCounter
+from okd_brain.training import AtomicCheckpointer, StepCounter
 
 RATE = 16000
 NAMES = ["p1_a", "p1_b", "p2_a", "p2_b"]

@@ -17,7 +17,7 @@ from okd_brain.signals import (
     erb_centres,
 )
 from okd_brain.tasks import ListeningEnhancement
-from okd_brain.tasks.equal_power import frame_power
+from okd_brain.tasks.bands import frame_power
 
 QUALITY = {
     "pesq",

@@ -20,9 +20,11 @@ from okd_brain.export import (
 )
 from okd_brain.generators import CausalLSTMGenerator
 from okd_brain.tasks import ListeningEnhancement
-from okd_brain.training.finish import export_trained
-from okd_brain.training.networks import build_modules
-from okd_brain.training.pretrained import start_from_pretrained
+from okd_brain.training import (
+    build_modules,
+    export_trained,
+    start_from_pretrained,
+)
 
 
 def test_training_exports_what_its_task_is(tmp_path):
