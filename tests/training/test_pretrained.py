@@ -154,7 +154,10 @@ def test_weights_of_another_network(tmp_path):
         ({"segsnr": None}, "pretrained segsnr is None, but it must be a fold"),
         (["x"], r"pretrained is \['x'\], but it must be one source"),
         ("no folder", "pretrained si_sdr: 'no folder' is not a folder"),
-        ({"discriminator": "none"}, "none is not a folder of exported discrimi"),
+        (
+            {"discriminator": "none"},
+            "none is not a folder of exported discrimi",
+        ),
     ],
 )
 def test_mistakes_are_named(tmp_path, pretrained, reason):
