@@ -11,6 +11,7 @@ import contextlib
 import io
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Experiment:
     run_opts: RunOptions
 
     @contextlib.contextmanager
-    def loaded(self):
+    def loaded(self) -> Iterator[tuple[dict, Path]]:
         """Load the experiment, in every process that takes part.
 
         The processes of a distributed run find each other first.

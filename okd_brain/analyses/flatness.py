@@ -10,6 +10,7 @@ biases included.
 
 import contextlib
 import math
+from collections.abc import Iterator
 
 import speechbrain as sb
 import torch
@@ -83,7 +84,7 @@ def measure_flatness(brain, datasets, sizes, draws):
 
 
 @contextlib.contextmanager
-def disturb(module, size, seed):
+def disturb(module, size, seed) -> Iterator[None]:
     """Add noise to the parameters of a module for a while.
 
     Arguments
