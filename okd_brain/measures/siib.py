@@ -18,9 +18,8 @@ follow it in how it treats the ends of a signal (``masked``, ``_stacks``).
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import rfft
-from scipy.signal.windows import hann
 
 from okd_brain.measures.checks import (
     check_degraded,
@@ -213,7 +212,7 @@ def _stacks(spectrum):
 
 @lru_cache(maxsize=1)
 def _window():
-    return hann(FRAME, sym=False)
+    return scipy.signal.windows.hann(FRAME, sym=False)
 
 
 @lru_cache(maxsize=1)
@@ -249,7 +248,7 @@ def log_power(signal, active):
 
     The signal is on a scale on which the reference has unit variance.
     """
-    spectrum = rfft(_frames(signal)[active])
+    spectrum = scipy.fft.rfft(_frames(signal)[active])
     power = (spectrum.real**2 + spectrum.imag**2) @ _filterbank()
     return np.log(power + np.finfo(float).eps)
 

@@ -17,8 +17,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import butter, lfilter, resample_poly, upfirdn
+import scipy
 
 INPUT_SAMPLE_RATE = 16000
 LEVEL_DB_SPL = 65.0  # of conversational speech
@@ -127,8 +126,12 @@ def _bands():
 
 def _middle_ear(sound):
     """Filter with a lowpass at 5 kHz and a highpass at 350 Hz."""
-    sound = lfilter(*butter(1, 5000, fs=SAMPLE_RATE), sound)
-    return lfilter(*butter(2, 350, "high", fs=SAMPLE_RATE), sound)
+    sound = scipy.signal.lfilter(
+        *scipy.signal.butter(1, 5000, fs=SAMPLE_RATE), sound
+    )
+    return scipy.signal.lfilter(
+        *scipy.signal.butter(2, 350, "high", fs=SAMPLE_RATE), sound
+    )
 
 
 def _vibration(sound, band):
@@ -141,12 +144,12 @@ def _vibration(sound, band):
     envelope = np.sqrt(_gammatone_power(baseband, pole))
     low, high = (10 ** (level / 10) for level in COMPRESSED_DB_SPL)
     gain = (np.clip(control, low, high) / low) ** band.expansion
-    return lfilter(*_compressor_lowpass(), gain) * envelope, pole
+    return scipy.signal.lfilter(*_compressor_lowpass(), gain) * envelope, pole
 
 
 @lru_cache(maxsize=1)
 def _compressor_lowpass():
-    return butter(1, COMPRESSOR_LOWPASS_HZ, fs=SAMPLE_RATE)
+    return scipy.signal.butter(1, COMPRESSOR_LOWPASS_HZ, fs=SAMPLE_RATE)
 
 
 def _demodulated(sound, centre_hz):
@@ -172,7 +175,7 @@ def _gammatone_power(baseband, pole):
     zeros = np.array([1, 4 * pole, 4 * pole**2])
     gain = 2 * (1 - pole) ** 4 / (1 + 2 * pole) ** 2
     poles = [1, -4 * pole, 6 * pole**2, -4 * pole**3, pole**4]
-    filtered = lfilter(gain * zeros, poles, baseband, axis=0)
+    filtered = scipy.signal.lfilter(gain * zeros, poles, baseband, axis=0)
     return filtered[:, 0] ** 2 + filtered[:, 1] ** 2
 
 
@@ -200,7 +203,7 @@ def _adaptation():
 def _firing(vibration):
     """Return the inner hair cells' rate in dB above threshold, at least 0."""
     excitation_db = 20 * np.log10(np.maximum(vibration, 1))
-    return np.maximum(lfilter(*_adaptation(), excitation_db), 0)
+    return np.maximum(scipy.signal.lfilter(*_adaptation(), excitation_db), 0)
 
 
 def _delays(poles):
@@ -220,7 +223,9 @@ def _smoothed(firing, delay):
     kept = firing[: len(firing) - delay]
     # The filter's centre, 26, is its output 3 * 9 = 27 with one more zero.
     padded = np.concatenate([np.zeros(delay + 1), kept])
-    return upfirdn(_smoother(), padded, down=DECIMATION)[3 : 3 + count]
+    return scipy.signal.upfirdn(_smoother(), padded, down=DECIMATION)[
+        3 : 3 + count
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -249,7 +254,7 @@ def at_24_khz(signal, *, lowpass):
     >>> len(sound), round(rms(sound), 6)
     (24000, 1.0)
     """
-    sound = resample_poly(signal, UP, DOWN, window=lowpass)
+    sound = scipy.signal.resample_poly(signal, UP, DOWN, window=lowpass)
     level = rms(sound)
     return sound * (rms(signal) / level) if level > 0 else sound
 
@@ -283,8 +288,8 @@ class LagFinder:
         self._lags = (earliest, latest)
         # Long enough that no lag in the range wraps around.
         reach = max(-earliest, latest)
-        self._size = next_fast_len(len(reference) + reach, real=True)
-        self._spectrum = rfft(reference, self._size)
+        self._size = scipy.fft.next_fast_len(len(reference) + reach, real=True)
+        self._spectrum = scipy.fft.rfft(reference, self._size)
 
     @property
     def nbytes(self):
@@ -297,8 +302,8 @@ class LagFinder:
         The signal is as long as the reference; with ``either_sign`` it may be
         inverted. Of equally good lags this is the earliest.
         """
-        spectrum = self._spectrum * rfft(signal, self._size).conj()
-        circular = irfft(spectrum, self._size)
+        spectrum = self._spectrum * scipy.fft.rfft(signal, self._size).conj()
+        circular = scipy.fft.irfft(spectrum, self._size)
         earliest, latest = self._lags
         correlation = np.concatenate(
             [circular[earliest:], circular[: latest + 1]]
