@@ -8,10 +8,15 @@ import contextlib
 import csv
 import json
 import os
+import re
 import shutil
+import stat
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from okd_brain.messages import UserError
 
 AUDIO_SUFFIXES = frozenset(
     ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 "
@@ -164,6 +169,48 @@ def flush(path):
         os.close(descriptor)
 
 
+def check_writable(path):
+    """Refuse a file that could not be written; do that before the work.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file; its parents are made, itself is not.
+
+    Raises
+    ------
+    UserError
+        If it is a folder, one of its parents is a file, its name is too long,
+        or nothing can be written there.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> check_writable(folder / "new" / "scores.csv")
+    >>> try:
+    ...     check_writable(folder / "new")
+    ... except UserError as error:
+    ...     print(str(error).replace(f"{folder}/", ""))
+    new: cannot be written: it is a folder.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISDIR(os.stat(path).st_mode):
+                raise UserError(f"{path}: cannot be written: it is a folder.")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except FileExistsError:
+        raise UserError(
+            f"{path}: cannot be written: {path.parent} is a file."
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror}."
+        ) from None
+
+
 def write_text(path, text):
     """Write text as UTF-8, whole or not at all; parents are made."""
     path = Path(path)
@@ -174,8 +221,16 @@ def write_text(path, text):
 
 
 def write_json(path, content):
-    """Write JSON, two blanks of indent, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    r"""Write JSON, two blanks of indent, whole or not at all.
+
+    Names that are not UTF-8 are escaped, as JSON is UTF-8 whatever it tells of:
+    Python reads ``\udce9`` back as ``os.fsdecode`` gives the byte E9.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    text = re.sub(
+        "[\udc80-\udcff]", lambda byte: f"\\u{ord(byte[0]):04x}", text
+    )
+    write_text(path, text + "\n")
 
 
 def write_csv(path, rows):

@@ -26,7 +26,7 @@ from okd_brain.measures import (
     siib,
     wideband_pesq,
 )
-from okd_brain.messages import offer
+from okd_brain.messages import UserError, offer
 from okd_brain.metrics.record import Linear, Logistic, Metric, PairScore
 
 _PESQ_VERSION = f"1 pesq {version('pesq')}"
@@ -211,10 +211,10 @@ def with_curve(*, metric, curve):
 def look_up(name, known):
     """Return the record of a name.
 
-    A ValueError offers names like an unknown one; a ModuleNotFoundError says
-    how to install what the metric needs.
+    A UserError offers names like an unknown one; a MissingPackage says how to
+    install what the metric needs.
     """
     if name not in known:
-        raise ValueError(f"Unknown metric {name!r}{offer(name, sorted(known))}")
+        raise UserError(f"Unknown metric {name!r}{offer(name, sorted(known))}")
     check_installed(name, known[name].extra)
     return known[name]
