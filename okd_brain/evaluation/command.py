@@ -40,10 +40,12 @@ breakdown.json (means by condition).
 """
 
 EPILOG = """\
-exit status: 0 all scored; 1 some not, or truncated (each with a message); 2
-nothing was done, as the command is wrong: no such model or metric, a file
-without partner, rates or lengths that differ, two rows of one name, an output
-that cannot be written.
+exit status: 0 all scored; 1 some not (each with a message); 2 nothing was done,
+as the command is wrong: no such model or metric, a file without partner, rates
+or lengths that differ, two rows of one name, an output that cannot be written;
+130 interrupted by Ctrl-C.
+
+OKD_DEBUG=1 in the environment shows where an error comes from.
 """
 
 
@@ -60,9 +62,8 @@ def main(argv=None, compared=ENHANCEMENT):
     Returns
     -------
     int
-        Exit status: 0 if everything is scored, 1 if something is not, or is of
-        a file that is not whole. A wrong command gives 2 before anything is
-        enhanced or scored, Ctrl-C 130.
+        Exit status: 0 if everything is scored, 1 if something is not. A wrong
+        command gives 2 before anything is enhanced or scored, Ctrl-C 130.
     """
     arguments = _parser(compared).parse_args(argv)
     return cli.run(
@@ -109,7 +110,7 @@ def _evaluate(arguments, compared):
     if folder is not None:
         results.write_results(folder, tested, scores)
         results.write_breakdown(folder / OUTPUTS[-1], breakdown, tested)
-    return int(any(of.failures or of.defects for of in found.values()))
+    return int(any(of.failures for of in found.values()))
 
 
 def _compare(scorer, systems, files):

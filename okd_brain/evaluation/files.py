@@ -1,7 +1,7 @@
 """Files that are compared: matched by name, checked, read and scored."""
 
 import itertools
-import unicodedata
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +10,10 @@ import numpy as np
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
-from okd_brain.audio import AudioFile, read_audio
+from okd_brain.audio import CONVERTIBLE, AudioFile, read_audio
 from okd_brain.cli import one_line
 from okd_brain.corpora import LENGTH_TOLERANCE_SECONDS
-from okd_brain.files import walk_audio
+from okd_brain.files import AUDIO_SUFFIXES, composed, on_disk, walk_audio
 from okd_brain.messages import UserError, listed
 from okd_brain.resampling import resample
 from okd_brain.scoring import OUT_OF_MEMORY, Failure
@@ -94,7 +94,7 @@ def match(clean, enhanced, noise=None):
         audio files or two of one name, or a name has no partner.
     """
     given = zip(ROLES, (clean, enhanced, noise), strict=True)
-    roles = {role: Path(path) for role, path in given if path}
+    roles = {role: on_disk(path) for role, path in given if path}
     kinds = {role: _kind(path) for role, path in roles.items()}
     if len(set(kinds.values())) > 1:
         found = ", ".join(f"{role} is a {kind}" for role, kind in kinds.items())
@@ -142,10 +142,10 @@ def pair_folders(clean, folder, noise=None):
         partner.
     """
     for path in (clean, folder):
-        if not Path(path).is_dir():
+        if not on_disk(path).is_dir():
             raise UserError(f"{path}: there is no such folder")
     files = {found.utterance: found for found in match(clean, folder)}
-    missing = [name for name in _by_name(Path(clean)) if name not in files]
+    missing = [name for name in _by_name(on_disk(clean)) if name not in files]
     if missing:
         raise UserError(f"{folder}: no file for {listed(missing)}")
     if noise is None:
@@ -240,12 +240,8 @@ def score_files(scorer, files, signals=read, label=None):
             try:
                 read_signals = signals(found)
                 compared = read_signals.compared
-            except MemoryError:
-                paths = " and ".join(map(str, found.paths.values()))
-                unread.append((found.utterance, f"{paths}: {OUT_OF_MEMORY}"))
-                continue
-            except (ValueError, OSError, RuntimeError) as error:
-                unread.append((found.utterance, _reason(error)))
+            except Exception as error:  # whatever one file does to libraries
+                unread.append((found.utterance, _reason(found, error)))
                 continue
             scored.append(found.utterance)
             defects.extend(read_signals.defects)
@@ -270,7 +266,7 @@ def score_files(scorer, files, signals=read, label=None):
 
 
 def report(found):
-    """Log why utterances have no score, and which files are not whole.
+    """Log why utterances have no score, and which files are incomplete.
 
     Arguments
     ---------
@@ -278,22 +274,27 @@ def report(found):
         System -> FileScores. Each reason is given once: that of a clean file is
         the same for all systems, which are named, unless a name is None.
     """
-    reasons = {}
+    texts = {}
     for system, of in found.items():
-        texts = [f"{one.utterance}: {one.reason}" for one in of.failures]
-        texts += [f"{defect}; what there is was scored" for defect in of.defects]
-        for text in texts:
-            reasons.setdefault(text, {})[system] = None
-    for text, systems in reasons.items():
+        for one in of.failures:
+            text = f"{one.utterance}: {one.reason}"
+            texts.setdefault((logging.ERROR, text), {})[system] = None
+        for defect in of.defects:
+            text = f"{defect}; scored as far as it goes"
+            texts.setdefault((logging.WARNING, text), {})[system] = None
+    for (level, text), systems in texts.items():
         names = ", ".join(filter(None, systems))
-        logger.error("%s", one_line(f"{text} ({names})" if names else text))
+        logger.log(level, one_line(f"{text} ({names})" if names else text))
 
 
-def _reason(error):
-    """Return the message of an error, with its type if nobody foresaw it."""
-    if isinstance(error, ValueError | OSError):
+def _reason(files, error):
+    """Return what to say of files that could not be read or enhanced."""
+    if isinstance(error, UserError):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    paths = " and ".join(map(str, files.paths.values()))
+    if isinstance(error, MemoryError):
+        return f"{paths}: {OUT_OF_MEMORY}"
+    return f"{paths}: {type(error).__name__}: {error}"
 
 
 def check_headers(files):
@@ -312,6 +313,7 @@ def check_headers(files):
 
     Example
     -------
+    >>> import soundfile
     >>> folder = getfixture("tmp_path")
     >>> for name, rate in (("clean", 48000), ("noisy", 16000)):
     ...     (folder / name).mkdir()
@@ -380,11 +382,15 @@ def _kind(path):
 
 
 def _by_name(folder):
-    """Return name -> path of all audio files below a folder, sorted."""
+    """Return name -> path of all audio files below a folder, sorted.
+
+    Those that cannot be read are there, too: each is a failure with its reason
+    then, and none disappears silently.
+    """
     files = {}
-    for path in walk_audio(folder):
+    for path in walk_audio(folder, AUDIO_SUFFIXES | CONVERTIBLE):
         name = path.relative_to(folder).with_suffix("").as_posix()
-        name = unicodedata.normalize("NFC", name)
+        name = composed(name)
         if name in files:
             raise UserError(
                 f"{files[name]} and {path} have the same name: remove or "

@@ -34,13 +34,16 @@ the enhanced speech with the noise added; metrics of what the device plays are
 not.
 
 A silent output gets the worst score of each metric. What has no defined score
-is left out of the means and reported.
+is left out of the means and reported. A truncated file is scored as far as it
+goes, if its partner is no longer; a warning gives both lengths.
 """
 
 EPILOG = """\
-exit status: 0 all scored; 1 some not, or truncated (each with a message); 2
-nothing was done, as the command is wrong: no such file or metric, a file
-without partner, an output that cannot be written.
+exit status: 0 all scored; 1 some not (each with a message); 2 nothing was done,
+as the command is wrong: no such file or metric, a file without partner, an
+output that cannot be written; 130 interrupted by Ctrl-C.
+
+OKD_DEBUG=1 in the environment shows where an error comes from.
 """
 
 
@@ -55,9 +58,8 @@ def main(argv=None):
     Returns
     -------
     int
-        Exit status: 0 if everything is scored, 1 if something is not, or is of
-        a file that is not whole. A wrong command gives 2 before any file is
-        read, Ctrl-C 130.
+        Exit status: 0 if everything is scored, 1 if something is not. A wrong
+        command gives 2 before any file is read, Ctrl-C 130.
     """
     # Intermixed: options may stand between CLEAN, which may be left out, and
     # ENHANCED.
@@ -98,7 +100,7 @@ def _score(arguments):
     cli.show(results.summary_table(summaries))  # before a disk may be full
     if output is not None:
         _write(output, found, summaries)
-    return 1 if found.failures or found.defects else 0
+    return 1 if found.failures else 0
 
 
 def _refuse_without_reference(metrics):

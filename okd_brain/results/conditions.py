@@ -2,9 +2,9 @@
 
 import json
 import math
-import unicodedata
 from pathlib import Path
 
+from okd_brain.files import composed
 from okd_brain.messages import UserError, listed
 from okd_brain.results.statistics import json_means
 
@@ -55,7 +55,7 @@ def read_conditions(path, utterances):
         raise UserError(f"{path}: cannot be read: it is not UTF-8 text")
     is_manifest = path.suffix.lower() == ".json"
     known = _manifest(path, text) if is_manifest else _log(path, text)
-    missing = [name for name in utterances if _composed(name) not in known]
+    missing = [name for name in utterances if composed(name) not in known]
     if missing:
         raise UserError(f"{path}: does not describe {listed(missing)}")
     shared = _shared(known, utterances)
@@ -182,7 +182,11 @@ def _log(path, text):
                 f"dB, like 'p232_001 bus 17.5'; is {line!r}"
             ) from error
         speaker = name.split("_")[0]  # as in paired corpora
-        known[_composed(name)] = {"snr_db": snr_db, "noise": noise, "speaker": speaker}
+        known[composed(name)] = {
+            "snr_db": snr_db,
+            "noise": noise,
+            "speaker": speaker,
+        }
     return known
 
 
@@ -195,7 +199,7 @@ def _manifest(path, text):
 
 def _described(entries):
     return {
-        _composed(name): {
+        composed(name): {
             condition: _READERS[condition](entry[condition])
             for condition in CONDITIONS
             if entry.get(condition) is not None
@@ -206,7 +210,7 @@ def _described(entries):
 
 def _shared(known, utterances):
     """Keep the conditions that all utterances have."""
-    described = {name: known[_composed(name)] for name in utterances}
+    described = {name: known[composed(name)] for name in utterances}
     shared = [
         condition
         for condition in CONDITIONS
@@ -216,11 +220,6 @@ def _shared(known, utterances):
         name: {condition: values[condition] for condition in shared}
         for name, values in described.items()
     }
-
-
-def _composed(name):
-    """Return a name as NFC: macOS and Linux write letters with accents apart."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _finite(snr_db):
