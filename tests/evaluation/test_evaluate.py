@@ -260,7 +260,7 @@ def test_a_hub_id_is_loaded_under_its_name(made, tmp_path, monkeypatch):
     def fetch(name, source):
         return made / "export" / "pesq" / name
 
-    monkeypatch.setattr("okd_brain.export.folders.fetch", fetch)
+    monkeypatch.setattr("speechbrain.utils.fetching.fetch", fetch)
     model = made / "export" / "pesq"
     run(made / "mine", "someone/metricgan", model, output=tmp_path)
     systems = results(tmp_path)["systems"]
