@@ -356,6 +356,22 @@ def test_links_to_folders_are_followed_and_loops_are_not(work):
     assert written("out2") == [b"a.wav", b"linked/deep/b.wav"]
 
 
+def test_a_folder_that_cannot_be_listed_is_named(work, capsys, monkeypatch):
+    Path("in/secret").mkdir()
+    write("in/a.wav")
+    scandir = os.scandir
+
+    def guarded(path):
+        if str(path).endswith("secret"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert command("SE", "in", "-o", "out") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == "error: [Errno 13] Permission denied: 'in/secret'"
+
+
 def test_twins_are_both_enhanced(work):
     for name in ("p_1.wav", "p_1.WAV", "p_1.flac"):
         rng = np.random.default_rng(len(name) + name.isupper())
