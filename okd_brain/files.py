@@ -44,6 +44,11 @@ def walk_audio(folder, suffixes=AUDIO_SUFFIXES):
     list of Path
         Below ``folder``, sorted.
 
+    Raises
+    ------
+    OSError
+        If a folder cannot be listed: its files would be missing in silence.
+
     Example
     -------
     >>> folder = getfixture("tmp_path")
@@ -55,7 +60,9 @@ def walk_audio(folder, suffixes=AUDIO_SUFFIXES):
     ['speaker/a.WAV']
     """
     found, seen = [], set()
-    for root, folders, files in os.walk(folder, followlinks=True):
+    for root, folders, files in os.walk(
+        folder, onerror=_raise, followlinks=True
+    ):
         root = Path(root)
         status = root.stat()
         identity = (status.st_dev, status.st_ino)
@@ -70,6 +77,10 @@ def walk_audio(folder, suffixes=AUDIO_SUFFIXES):
             if name[0] != "." and os.path.splitext(name)[1].lower() in suffixes
         ]
     return sorted(found)
+
+
+def _raise(error):
+    raise error
 
 
 def composed(name):
