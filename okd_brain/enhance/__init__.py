@@ -15,9 +15,8 @@ __getattr__, __dir__, __all__ = attach(
         "files": [
             "enhance_file",
             "enhance_listening_file",
-            "enhance_speech_file",
         ],
-        "listening": ["enhance_listening", "enhance_speech"],
+        "listening": ["enhance_listening"],
         "noise": [
             "ListenerNoise",
             "NoiseLevels",

@@ -181,9 +181,6 @@ def enhance_listening_file(
     )
 
 
-enhance_speech_file = enhance_listening_file  # its former name
-
-
 def _convert(convert, source, destination, overwrite, on_progress, on_defect):
     """Write the conversion of an audio file; return the gain due to peaks.
 

@@ -112,9 +112,6 @@ def enhance_listening(
     return wave_like(enhanced, speech)
 
 
-enhance_speech = enhance_listening  # its former name
-
-
 @dataclass(frozen=True)
 class MeasuredSpeech:
     """Properties of speech that are needed before it can be enhanced.

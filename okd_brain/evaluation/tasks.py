@@ -71,14 +71,14 @@ def _enhance_noisy(generator, task, signals):
 def _enhance_in_noise(generator, task, signals):
     import torch
 
-    from okd_brain.enhance import enhance_speech
+    from okd_brain.enhance import enhance_listening
     from okd_brain.signals import SAMPLE_RATE
 
     speech, noise = (
         torch.from_numpy(wave).contiguous()
         for wave in (signals.clean, signals.noise)
     )
-    return enhance_speech(
+    return enhance_listening(
         generator,
         speech,
         SAMPLE_RATE,

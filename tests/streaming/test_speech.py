@@ -6,6 +6,7 @@ import soundfile
 import torch
 from streams import constant, offline, remembering, speech, stream
 
+from okd_brain.audio import MAX_PEAK
 from okd_brain.generators import BLSTMGenerator
 from okd_brain.messages import UserError
 from okd_brain.streaming import StreamingEnhancer
@@ -230,6 +231,6 @@ def test_a_bad_chunk_is_refused_and_the_stream_goes_on(
 
 
 def test_the_loudest_sample_that_is_taken_stays_finite():
-    wave = 0.99e15 * torch.ones(2048)
+    wave = MAX_PEAK * torch.ones(2048)
     enhancer = StreamingEnhancer(constant(1.19))
     assert stream(enhancer, 2048, wave).isfinite().all()
