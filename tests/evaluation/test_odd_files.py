@@ -107,6 +107,7 @@ def test_json_with_names_that_are_not_utf8(tmp_path):
     assert os.fsencode(*content["utterances"]) == b"caf\xe9"
 
 
+@pytest.mark.slow  # imports torch anew
 def test_a_row_whose_name_is_not_utf8_is_printed(tmp_path):
     """Also where the terminal knows nothing but ASCII."""
     pair(tmp_path, "a")
