@@ -9,6 +9,7 @@ from speechbrain.utils.distributed import get_rank
 from speechbrain.utils.parallel import get_available_cpu_count
 
 from okd_brain.distributed import bare, processes_here, world_size
+from okd_brain.messages import UserError
 from okd_brain.metrics import resolve_metrics
 from okd_brain.mimicry import mse
 from okd_brain.scoring import Scorer
@@ -218,7 +219,7 @@ class EvaluatingBrain(EpochEndBrain):
 
         Raises
         ------
-        ValueError
+        UserError
             When there are no trained weights to load.
         """
         self.chosen = chosen
@@ -279,7 +280,7 @@ def refuse_unsupported_options(brain):
 
     Raises
     ------
-    ValueError
+    UserError
         Naming the option, its value, why, and what to use instead.
     """
     factor = brain.grad_accumulation_factor
@@ -305,4 +306,4 @@ def refuse_unsupported_options(brain):
     }
     for reason, broken in rules.items():
         if broken:
-            raise ValueError(reason)
+            raise UserError(reason)
