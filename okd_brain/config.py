@@ -133,27 +133,24 @@ def differing(there, asked):
     Returns
     -------
     dict
-        Key -> (text there, text asked for), each in one line.
+        Key -> (text there, text asked for), each in one line. What is absent is
+        null.
 
     Example
     -------
     >>> differing({"alpha": "5", "seed": "1"}, {"alpha": "5.0", "seed": "2"})
     {'seed': ('1', '2')}
     """
-    return {
-        key: tuple(
-            " ".join((options.get(key) or "null").split())
-            for options in (there, asked)
-        )
-        for key in {**there, **asked}
-        if not _is_same(there.get(key), asked.get(key))
-    }
+    found = {}
+    for key in {**there, **asked}:
+        texts = [options.get(key) or "null" for options in (there, asked)]
+        if not _is_same(*texts):
+            found[key] = tuple(" ".join(text.split()) for text in texts)
+    return found
 
 
 def _is_same(first, second):
     """Compare YAML texts; 5 and 5.0 are the same, tags and names as written."""
-    if first == second or first is None or second is None:
-        return first == second
     try:
         return yaml.safe_load(first) == yaml.safe_load(second)
     except yaml.YAMLError:  # a tag

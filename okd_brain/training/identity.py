@@ -29,6 +29,7 @@ RECORD = "run.json"
 SPLITS = ("train", "valid", "test")
 CORPUS_FILES = (*(f"{split}.json" for split in SPLITS), "corpus.json")
 FOLDERS = ("data_folder", "noise_folder")
+WIRING = ("__set_seed", "epoch_counter", "checkpointer")  # made of other keys
 MAY_CHANGE = (
     *("output_folder", "save_folder", "train_log", "score_cache", "overwrite"),
     *("schedule", "number_of_epochs", "valid_interval", "checkpoints_to_keep"),
@@ -59,7 +60,7 @@ class RunFolder:
         run_opts = experiment.run_opts
         self.is_recorded = not run_opts.debug or run_opts.debug_persistently
         options = experiment.options()
-        for key in (*MAY_CHANGE, *_of_speechbrain_alone(experiment)):
+        for key in (*MAY_CHANGE, *WIRING, *_of_speechbrain_alone(experiment)):
             options.pop(key, None)
         for key, folder in zip(FOLDERS, folders, strict=True):
             options[key] = str(Path(folder).resolve()) if folder else "null"
@@ -108,7 +109,7 @@ class RunFolder:
         self.asked["metrics"] = _definitions(targets)
         judges = discriminator_heads(targets, hparams["discriminator"])
         modules = sorted([*judges, *(target.module for target in targets)])
-        self.asked["networks"] = {"networks": " ".join(modules)}
+        self.asked["networks"] = {"networks": f"[{', '.join(modules)}]"}
         there = self._there()
         if there is None:
             corpus = prepare(hparams)
@@ -141,17 +142,25 @@ class RunFolder:
             return json.loads(record.read_text("utf-8"))
         files = checkpoints[-1].glob("*.ckpt")
         modules = [f.stem for f in files if f.stem.split("_")[0] in ("d", "g")]
-        there = {"networks": {"networks": " ".join(sorted(modules))}}
+        there = {"networks": {"networks": f"[{', '.join(sorted(modules))}]"}}
         if all((self.folder / file).is_file() for file in CORPUS_FILES[:3]):
             there["corpus"] = describe_corpus(self.folder)
         return there
 
     def _differing(self, there, *sections):
-        """Return what differs: key -> (there, asked for)."""
+        """Return what differs: key -> (there, asked for).
+
+        A key that only one of them knows came or went with a version of okd,
+        or is an object that another key refers to.
+        """
         found = {}
         for section in sections:
-            if section in there:
-                found |= differing(there[section], self.asked[section])
+            was, now = there.get(section, {}), self.asked[section]
+            common = was.keys() & now.keys()
+            found |= differing(
+                {key: was[key] for key in was if key in common},
+                {key: now[key] for key in now if key in common},
+            )
         return found
 
     def _settle(self, there, *sections):
