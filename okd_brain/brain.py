@@ -26,17 +26,8 @@ from okd_brain.training import (
 class OKDBrain(EvaluatingBrain):
     """Train generators on perceptual metrics with online knowledge distillation.
 
-    Arguments
-    ---------
-    modules : Networks
-        From ``build_modules``.
-    hparams : dict
-        The experiment; ``recipes/VoiceBank/okd/hparams/okd_pesq_csig.yaml``
-        explains every key.
-    run_opts : dict or RunOptions, optional
-        SpeechBrain's run options.
-    checkpointer : AtomicCheckpointer
-        Everything that an exact continuation needs is registered with it.
+    Arguments are those of ``EvaluatingBrain``; everything that an exact
+    continuation needs is registered with the checkpointer.
     """
 
     def __init__(self, modules, hparams, run_opts=None, checkpointer=None):
@@ -58,20 +49,9 @@ class OKDBrain(EvaluatingBrain):
 
         The generators learn from the discriminator; the discriminator learns
         from what one of them makes of the epoch's utterances, from a share of
-        the past, and from the first again.
-
-        Arguments
-        ---------
-        epoch : int
-            Counted from 1.
-        utterances : int, optional
-            Size of the training set; by default of the one that is loaded.
-        past : int, optional
-            Size of the replay; by default the present one.
-
-        Returns
-        -------
-        list of Phase
+        the past, and from the first again. How many ``utterances`` there are
+        and how many records of the ``past`` is known, unless it is asked what
+        would be.
         """
         plan = self.curriculum
         if utterances is None:
@@ -97,19 +77,7 @@ class OKDBrain(EvaluatingBrain):
         }[plan.stage_of(epoch)]
 
     def items(self, phase, epoch):
-        """Return what a phase visits, in order.
-
-        Arguments
-        ---------
-        phase : Phase
-            One of ``phases``.
-        epoch : int
-            Counted from 1.
-
-        Returns
-        -------
-        list of Excerpt or list of Record
-        """
+        """Return the excerpts or scored records that a phase visits, in order."""
         if phase.name in ("warmup", "generator"):
             return self.curriculum.draw(self.train_lengths, epoch)
         rng = self.curriculum.rng(phase.order, epoch)
@@ -177,21 +145,8 @@ class OKDBrain(EvaluatingBrain):
         """Return the loss of generator k: its metric, and its peers.
 
         ``mean((D(clean, y_k)[k] - 1)^2) + alpha * sum_j mimicry(y_k, y_j)``.
-        With several terms in its target, their weighted mean comes first.
-
-        Arguments
-        ---------
-        k : int
-            Index of the generator among the targets.
-        outputs : list of torch.Tensor
-            [batch, frames, bins] each, what every generator made of the batch.
-        inputs : object
-            The batch, analysed by the task.
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
+        With several terms in its target, their weighted mean comes first. The
+        outputs are those of all generators, [batch, frames, bins] each.
         """
         target = self.targets[k]
         scores = self.discriminate(
@@ -210,18 +165,7 @@ class OKDBrain(EvaluatingBrain):
     def discriminator_loss(self, scores, batch):
         """Return D's squared error, a mean over heads, summed over networks.
 
-        Arguments
-        ---------
-        scores : torch.Tensor
-            [batch, heads], D's estimates.
-        batch : PaddedBatch
-            With ``enhanced_label`` and ``unprocessed_label``, [batch, heads],
-            normalised true scores.
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
+        Estimates and labels, the normalised true scores, are [batch, heads].
         """
         if self.source == "clean":
             labels = scores.new_tensor(

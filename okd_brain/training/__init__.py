@@ -30,6 +30,6 @@ __getattr__, __dir__, __all__ = attach(
         "phases": ["Phase", "PhasedLoader"],
         "pretrained": ["start_from_pretrained"],
         "replay": ["Replay"],
-        "run": ["export_trained", "fit", "report_on", "start_experiment"],
+        "run": ["begin_run", "export_trained", "fit", "report_on"],
     },
 )

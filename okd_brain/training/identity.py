@@ -14,6 +14,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from speechbrain.utils.distributed import main_process_only
 from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__
@@ -66,6 +67,7 @@ class RunFolder:
             options[key] = str(Path(folder).resolve()) if folder else "null"
         self.asked = {"okd": __version__, "options": options}
 
+    @main_process_only
     def claim(self):
         """Refuse, or move aside, a run with other options.
 
@@ -84,6 +86,7 @@ class RunFolder:
                     there["options"][key] = asked[key]
             self._settle(there, "options")
 
+    @main_process_only
     def prepare(self, prepare, hparams):
         """Prepare the corpus, and record the run, which then is known.
 

@@ -1,19 +1,16 @@
-"""The acts that every recipe's ``train.py`` shares: start, fit, report, export."""
+"""The acts that every recipe's ``train.py`` shares: begin, fit, report, export."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
-import speechbrain as sb
 import torch
 from speechbrain.utils.checkpoints import torch_recovery
 from speechbrain.utils.distributed import (
     if_main_process,
     main_process_only,
-    run_on_main,
 )
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.config import read_experiment
 from okd_brain.distributed import bare, begin_distributed_run
 from okd_brain.export import export_discriminator, export_generator
 from okd_brain.messages import UserError, check_switch
@@ -25,53 +22,36 @@ from okd_brain.results import (
     write_breakdown,
     write_results,
 )
-from okd_brain.training.identity import RunFolder
+from okd_brain.training.identity import FOLDERS, RunFolder
 
 logger = get_logger(__name__)
 
 
-def start_experiment(argv, default_schedule, prepare):
-    """Read an experiment, make its output folder, prepare its corpus.
+def begin_run(experiment):
+    """Check what an experiment needs here, and claim its output folder.
 
     Arguments
     ---------
-    argv : list of str
-        As for ``read_experiment``.
-    default_schedule : str or Path
-        Schedule of the mini corpus, as for ``read_experiment``.
-    prepare : callable
-        Prepares the corpus; called with the loaded experiment, in the main
-        process alone.
+    experiment : Experiment
+        From ``read_experiment``.
 
     Returns
     -------
-    hparams : dict
-        The experiment, loaded.
-    run_opts : RunOptions
-        SpeechBrain's run options.
-    corpus : object
-        What ``prepare`` returned.
+    RunFolder
 
     Raises
     ------
     UserError
-        If this machine lacks something that the experiment needs, or the
-        output folder holds another run.
+        If this machine lacks something, or the folder holds another run.
     """
-    experiment = read_experiment(argv, default_schedule)
     check_device(experiment.run_opts.device)
     check_options(*experiment.resolved("use_tensorboard", "overwrite"))
-    for key in ("data_folder", "noise_folder"):
+    for key in FOLDERS:
         check_folder(key, *experiment.resolved(key))
     begin_distributed_run(experiment.run_opts)
     folder = RunFolder(experiment)
-    run_on_main(folder.claim)
-    corpus = None
-    while corpus is None:  # a second time where an old run moved aside
-        with experiment.loaded() as (hparams, file):
-            sb.create_experiment_directory(hparams["output_folder"], file)
-        corpus = run_on_main(folder.prepare, args=[prepare, hparams])
-    return hparams, experiment.run_opts, corpus
+    folder.claim()
+    return folder
 
 
 def check_device(name):

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from okd_brain import cli, training
-from okd_brain.config import answer_help
+from okd_brain.config import answer_help, read_experiment
 
 logger = logging.getLogger(__name__)
 HPARAMS = Path(__file__).resolve().parent / "hparams"
@@ -60,14 +60,22 @@ def build(argv):
     corpus_name : str
         For the results.
     """
+    import speechbrain as sb
+
     from okd_brain.brain import OKDBrain
 
-    hparams, run_opts, corpus = training.start_experiment(
-        argv, HPARAMS / "schedules" / "mini.yaml", prepare
-    )
+    experiment = read_experiment(argv, HPARAMS / "schedules" / "mini.yaml")
+    folder = training.begin_run(experiment)
+    with experiment.loaded() as (hparams, file):
+        sb.create_experiment_directory(hparams["output_folder"], file)
+    corpus = folder.prepare(prepare, hparams)
+    if corpus is None:  # the folder was that of another one, and moved aside
+        return build(argv)
     networks = training.build_modules(hparams)
     training.start_from_pretrained(networks, hparams)
-    brain = OKDBrain(networks, hparams, run_opts, hparams["checkpointer"])
+    brain = OKDBrain(
+        networks, hparams, experiment.run_opts, hparams["checkpointer"]
+    )
     corpus_name = corpus.corpus
     return brain, corpus.datasets(), corpus_name
 
