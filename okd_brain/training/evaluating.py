@@ -270,7 +270,7 @@ def refuse_unsupported_options(brain):
 
     Arguments
     ---------
-    brain : speechbrain.Brain
+    brain : speechbrain.Brain or RunOptions
         Its attributes hold the options.
 
     Raises

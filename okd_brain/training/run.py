@@ -22,6 +22,7 @@ from okd_brain.results import (
     write_breakdown,
     write_results,
 )
+from okd_brain.training.evaluating import refuse_unsupported_options
 from okd_brain.training.identity import FOLDERS, RunFolder
 
 logger = get_logger(__name__)
@@ -42,8 +43,10 @@ def begin_run(experiment):
     Raises
     ------
     UserError
-        If this machine lacks something, or the folder holds another run.
+        If okd does not support an option, this machine lacks something, or the
+        folder holds another run.
     """
+    refuse_unsupported_options(experiment.run_opts)
     check_device(experiment.run_opts.device)
     check_options(*experiment.resolved("use_tensorboard", "overwrite"))
     for key in FOLDERS:

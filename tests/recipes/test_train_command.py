@@ -92,12 +92,12 @@ def test_help_does_not_wait_for_pytorch():
         ([BASE, "--device", "cuda:0"], "--device cuda:0 does not work here"),
         ([BASE, "--device", "gpu"], "--device gpu does not work here"),
         ([BASE, "--use_tensorboard", "True"], "pip install 'okd[tensorboard]'"),
-        ([BASE, "--targets", "[[psq]]"], "did you mean 'pesq'"),
+        ([BASE, "--jit"], "TorchScript cannot compile"),
         ([BASE, "--grad_accumulation_factor", "2"], "only 1 works"),
         ([BASE, "--history_portion", "2"], "must lie in [0, 1]"),
         (
             [BASE, "--mixing", "{train_snr: 3}", "--noise_folder", SAMPLES],
-            "name",
+            "did you mean 'train_snrs_db'",
         ),
         (
             [BASE, "--mimicry", "!name:okd_brain.mimicry.l2"],
