@@ -201,7 +201,7 @@ def with_names(tree):
                 for index, name in enumerate(value):
                     if not isinstance(name, str) and tag_of(name) == "":
                         text = _dump({"name": name})
-                        value[index] = text.partition(": ")[2].strip()
+                        value[index] = text.partition(":")[2].strip() or "null"
             else:
                 with_names(value)
     return tree

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from experiments import BASE, RATE, RECIPE, TESTS, speech, train_script
 
 from okd_brain.messages import UserError
@@ -230,6 +231,14 @@ def test_the_page_lists_what_may_change():
     page = (TESTS.parent / "docs" / "train.md").read_text()
     for key in MAY_CHANGE:
         assert f"`{key}`" in page, key
+
+
+def test_the_page_shows_the_small_schedule():
+    page = (TESTS.parent / "docs" / "own-data.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(number_of.*?)```", page, re.DOTALL)
+    small = (RECIPE / "hparams" / "schedules" / "small.yaml").read_text()
+    assert yaml.safe_load(shown) == yaml.safe_load(small)
+    assert "--schedule schedules/small.yaml" in page
 
 
 def said_of(caplog):
