@@ -9,6 +9,7 @@ import torch
 from speechbrain.core import Stage
 
 from okd_brain.distributed import without_ddp, world_size
+from okd_brain.messages import UserError
 from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers, mse
 from okd_brain.training import (
@@ -43,16 +44,21 @@ class OKDBrain(EvaluatingBrain):
 
     # The epoch ----------------------------------------------------------------
 
-    def phases(self, epoch):
+    def phases(self, epoch, utterances=None, past=None):
         """Return the phases of an epoch: whole passes, in this order.
 
         The generators learn from the discriminator; the discriminator learns
         from what one of them makes of the epoch's utterances, from a share of
-        the past, and from the first again.
+        the past, and from the first again. How many ``utterances`` there are
+        and how many records of the ``past`` is known, unless it is asked what
+        would be.
         """
         plan = self.curriculum
-        drawn = len(plan.draw(self.train_lengths, epoch))
-        past = int(plan.history_portion * len(self.replay.past))
+        if utterances is None:
+            utterances = len(self.train_lengths)
+        drawn = plan.size(utterances, epoch)
+        past = len(self.replay.past) if past is None else past
+        past = int(plan.history_portion * past)
         size = plan.batch_size
 
         warmup = Phase("warmup", drawn, plan.warmup_batch_size)
@@ -309,7 +315,7 @@ class OKDBrain(EvaluatingBrain):
         self.optimizers.follow_experiment(self.hparams)
         missing = self.replay.missing()
         if missing:
-            raise ValueError(
+            raise UserError(
                 f"The checkpoint in {self.checkpointer.checkpoints_dir} knows "
                 f"{len(missing)} enhanced files that {self.replay.folder} does "
                 f"not hold, {missing[0]} first. Restore them, or train in a "

@@ -4,7 +4,10 @@ import gc
 import os
 
 import torch
-from speechbrain.utils.distributed import ddp_init_group
+from speechbrain.utils.distributed import (
+    ddp_init_group,
+    is_distributed_initialized,
+)
 
 from okd_brain.messages import UserError
 
@@ -54,6 +57,8 @@ def find_device(name=None):
 def begin_distributed_run(run_opts):
     """Find the other processes, where ``torchrun`` has started some.
 
+    A second call does nothing.
+
     Arguments
     ---------
     run_opts : RunOptions
@@ -63,7 +68,8 @@ def begin_distributed_run(run_opts):
         # DistributedDataParallel would import it later.  The group of that
         # moment is the default of its functions' arguments, and would stay.
         from torch.distributed import nn  # noqa: F401
-    ddp_init_group(run_opts)
+    if not is_distributed_initialized():
+        ddp_init_group(run_opts)
 
 
 def end_distributed_run():

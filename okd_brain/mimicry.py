@@ -8,6 +8,7 @@ divide the sum over peers by their number.
 
 import torch
 
+from okd_brain.messages import UserError
 from okd_brain.signals import masked_mean
 
 
@@ -69,11 +70,11 @@ def kl(student, teacher, frames, temperature=1.0):
 
     Raises
     ------
-    ValueError
+    UserError
         If the temperature is not positive.
     """
     if temperature <= 0:
-        raise ValueError(
+        raise UserError(
             f"The temperature of the KL mimicry is {temperature}, "
             "but it must be positive."
         )

@@ -25,7 +25,7 @@ from okd_brain.corpora.splits import (
     known_speakers,
     split_pairs,
 )
-from okd_brain.files import write_json
+from okd_brain.files import walk_audio, write_json
 from okd_brain.messages import UserError, check_switch
 from okd_brain.signals import SAMPLE_RATE
 
@@ -283,10 +283,21 @@ def _find_layout(data_folder):
         if not missing:
             return layout
         lines.append(f"  {layout.name}: missing {', '.join(missing)}")
+    none = not any((data_folder / f).is_dir() for f in _all_folders())
+    if none and walk_audio(data_folder):
+        raise UserError(
+            f"data_folder {data_folder} holds audio, but no folders of clean and "
+            "noisy pairs. If it is clean speech, name the noise to mix it with "
+            "(--noise_folder); pairs need one of the layouts of docs/train.md"
+        )
     raise UserError(
         f"data_folder {data_folder} holds no corpus of a known layout; each "
         "needs all its four folders:\n" + "\n".join(lines)
     )
+
+
+def _all_folders():
+    return {folder for layout in LAYOUTS for folder in layout.folders()}
 
 
 def _list_files(data_folder, layout):

@@ -185,13 +185,17 @@ def test_results_come_last(train, monkeypatch):
 
     datasets = {"valid": "valid set", "test": "test set"}
     monkeypatch.setattr(train, "build", lambda argv: (None, datasets, "tiny"))
-    monkeypatch.setattr(train, "fit", lambda *_: order.append("fit"))
-    monkeypatch.setattr(train, "report_on", report_on)
-    monkeypatch.setattr(
-        train, "export_trained", lambda *_, **details: order.append("export")
-    )
+    for name, word in (
+        ("announce", "announce"),
+        ("fit", "fit"),
+        ("export_trained", "export"),
+    ):
+        monkeypatch.setattr(
+            train.training, name, lambda *_, word=word, **__: order.append(word)
+        )
+    monkeypatch.setattr(train.training, "report_on", report_on)
     train.run([])
-    assert order == ["fit", "valid", "export", "test"]
+    assert order == ["announce", "fit", "valid", "export", "test"]
 
 
 def test_a_metric_of_ones_own(train, corpus, tmp_path):
