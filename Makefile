@@ -1,10 +1,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# The small networks of the tests and the demo gain nothing from more threads.
 RECIPE = recipes/VoiceBank/okd
+# Two processes, or one for each core where there are more; a file's tests stay
+# together, as they share what its fixtures trained.
+WORKERS ?= $(shell [ "$$(getconf _NPROCESSORS_ONLN)" -gt 2 ] && echo auto || echo 2)
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: setup demo test lint
+.PHONY: setup demo test quick lint
 
 setup: $(BIN)/okd-enhance ## virtual environment with everything
 
@@ -18,8 +21,13 @@ demo: setup ## train on the bundled mini corpus, test, export
 	cd $(RECIPE) && $(CURDIR)/$(BIN)/python train.py hparams/okd_pesq_csig.yaml
 
 test: setup ## all tests, on this machine alone
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
-lint: setup ## style and format
+quick: setup ## the tests that take less than five seconds each
+	$(PYTEST) -m "not slow"
+
+lint: setup ## style, format, docstrings, directions of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/pydoclint okd_brain recipes
+	$(BIN)/lint-imports

@@ -2,7 +2,7 @@
 
     python benchmarks/scoring.py
 
-Prints the performance table of the README. Every figure is a median of
+Prints the tables of docs/performance.md. Every figure is a median of
 repetitions that take turns, so that a busy machine slows all alike and the
 ratios hold. Run it with one thread per process, as the scoring workers do:
 

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/streaming.py
 
-Prints the streaming table of the README, on one core. A real-time factor of 0.1
+Prints what docs/performance.md says of streams, on one core. A real-time factor of 0.1
 means that a second of sound takes 0.1 s. The factors are medians of repetitions
 that take turns, so that a busy machine slows all alike: what holds elsewhere is
 their ratio to the last row, the whole wave at once.

@@ -12,9 +12,10 @@ import torch
 from speechbrain.dataio.dataio import length_to_mask
 from speechbrain.lobes.models.MetricGAN import xavier_init_layer
 
+from okd_brain.signals import MIN_FRAMES
+
 KERNEL = 5  # frames and bins (authors' model.py)
 CHANNELS = (16, 32, 64, 128)  # authors' model.py
-MIN_FRAMES = 1 + len(CHANNELS) * (KERNEL - 1)  # receptive field: 17 frames
 
 
 class ChannelNorm(torch.nn.Module):

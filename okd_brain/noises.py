@@ -2,7 +2,7 @@
 
 All share one signature, ``noise(samples, rng, speech)``: the wanted length, a
 `numpy.random.Generator` and the utterances (float [samples], 16 kHz) that
-babble and speech-shaped noise are made of.  They return float64 [samples] at no
+babble and speech-shaped noise are made of. They return float64 [samples] at no
 particular level: `mix` and `scale` set it.
 """
 
@@ -11,7 +11,7 @@ from scipy.signal import welch
 
 from okd_brain.signals import SAMPLE_RATE
 
-BABBLE_VOICES = 6  # more sound like a hum, fewer like a conversation
+BABBLE_VOICES = 6  # more would sound like a hum, fewer like a conversation
 MODULATION_HZ = (2.0, 8.0)  # the rates that carry syllables
 MODULATION_DEPTH = 0.9
 MAINS_HZ = (50.0, 60.0)
@@ -46,7 +46,7 @@ def speech_shaped(samples, rng, speech):
 
 
 def pink(samples, rng, speech):
-    """Return noise whose power falls by 3 dB per octave; needs no speech."""
+    """Return noise whose power falls by 3 dB per octave; speech is not used."""
     return _shaped(samples, rng, lambda hz: 1 / np.sqrt(hz))
 
 
@@ -62,7 +62,7 @@ def hum(samples, rng, speech):
     """Return mains hum, a sawtooth of all harmonics to 4 kHz, with some hiss.
 
     The n-th harmonic has the amplitude 1 / n and a phase of its own; the hiss
-    is pink noise.  Needs no speech.
+    is pink noise. Speech is not used.
     """
     mains_hz = rng.choice(MAINS_HZ)
     order = np.arange(1, int(HUM_HIGHEST_HZ / mains_hz) + 1)[:, None]
@@ -89,15 +89,17 @@ def mix(clean, noise, *, snr_db, level_dbfs, peak):
 
     Arguments
     ---------
-    clean, noise : numpy.ndarray
+    clean : numpy.ndarray
+        [samples].
+    noise : numpy.ndarray
         [samples].
     snr_db : float
         Ratio of the powers of speech and noise over the whole utterance, in dB.
     level_dbfs : float
         RMS level of the speech in the mixture, in dB relative to full scale.
     peak : float
-        Largest magnitude allowed in the mixture; speech and noise are made
-        softer together where it would be exceeded.
+        Largest magnitude allowed; speech and noise are made softer together
+        where it would be exceeded.
 
     Returns
     -------
@@ -125,8 +127,10 @@ def scale(clean, noise, *, snr_db, level_dbfs):
 
     Arguments
     ---------
-    clean, noise : numpy.ndarray
-        [samples], neither all zeros.
+    clean : numpy.ndarray
+        [samples], not all zeros.
+    noise : numpy.ndarray
+        [samples], not all zeros.
     snr_db : float
         Ratio of the powers of speech and noise over the whole utterance, in dB.
     level_dbfs : float

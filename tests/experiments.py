@@ -12,7 +12,7 @@ from hyperpyyaml import load_hyperpyyaml
 
 from okd_brain.brain import OKDBrain
 from okd_brain.config import read_experiment
-from okd_brain.corpora.manifests import make_dataset
+from okd_brain.corpora import make_dataset
 from okd_brain.training.networks import build_modules
 
 TESTS = Path(__file__).resolve().parent

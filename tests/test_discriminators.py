@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from okd_brain.discriminators import MIN_FRAMES, ChannelNorm, Discriminator
+from okd_brain.discriminators import (
+    CHANNELS,
+    KERNEL,
+    ChannelNorm,
+    Discriminator,
+)
+from okd_brain.signals import MIN_FRAMES
 
 
 def spectra(frames, seed=0, channels=2):
@@ -67,7 +73,7 @@ def test_without_normalisation_the_level_counts():
 
 def test_clips_shorter_than_the_receptive_field():
     network = Discriminator(heads=1)
-    assert MIN_FRAMES == 17
+    assert MIN_FRAMES == 1 + len(CHANNELS) * (KERNEL - 1) == 17
     network(spectra(17), torch.tensor([17]))
     with pytest.raises(ValueError, match="at least 17 frames .* item of 16"):
         network(padded([spectra(30), spectra(16)])[0], torch.tensor([30, 16]))

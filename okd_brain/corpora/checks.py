@@ -1,9 +1,9 @@
-"""What a pair of recordings must be before it may train or test anything.
+"""Rules that a recording, or a pair of them, must meet before anything trains on it.
 
-A bad pair seldom stops a training: it teaches.  A 48 kHz file read as 16 kHz,
-a clean file that is silent or a partner that is shorter shows up days later as
-a poor score, if at all.  So every pair is read once before the first epoch and
-whatever breaks a rule is named, file by file, in one report.
+A bad pair seldom stops a training run: the network learns from it. A 48 kHz file
+read as 16 kHz, a clean file that is silent or a partner that is too short shows
+up days later as a poor score, if at all. So every pair is read once before the
+first epoch, and all files that break a rule are named in one report.
 """
 
 import os
@@ -12,24 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 import soundfile
 
-from okd_brain.discriminators import MIN_FRAMES
-from okd_brain.signals import HOP_MS
+from okd_brain.signals import HOP_MS, MIN_FRAMES
 
 MIN_SECONDS = (MIN_FRAMES - 1) * HOP_MS / 1000
-"""Shortest pair in seconds: 0.256 s make 17 STFT frames, the receptive field
+"""Shortest recording in seconds: 0.256 s make 17 STFT frames, the receptive field
 of the discriminator; PESQ asks for 0.25 s."""
 
 LENGTH_TOLERANCE_SECONDS = HOP_MS / 1000
 """Largest difference in length within a pair, in seconds: one STFT hop, 16 ms.
-Resamplers and tools that round to whole blocks leave such a tail, which cannot
-shift what is compared by a frame.  More than that is another recording."""
+Resamplers and tools that round to whole blocks leave such a tail, which shifts
+nothing by a frame. More than that is another recording."""
 
 SILENCE_DBFS = -70.0
 """A file at or below this RMS level about its mean, in dB relative to full
-scale, is silent.  Speech is 30 dB above; a 16-bit file's own rounding, 28 dB
-below."""
-
-REPORT_LINES = 20  # what a terminal shows at a glance; the file has them all
+scale, is silent. Speech is 30 dB above it; the rounding of a 16-bit file, 28 dB
+below it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Violation:
 
 
 def read_checked(path, *, sample_rate):
-    """Read a file and check everything that needs no partner.
+    """Read a file and check every rule that needs no partner.
 
     Arguments
     ---------
@@ -105,12 +102,14 @@ def read_checked(path, *, sample_rate):
 
 
 def read_checked_pair(*, reference, degraded, sample_rate):
-    """Read a pair, check it by every rule and cut it to the shorter of the two.
+    """Read a pair, check every rule and cut both files to the shorter of them.
 
     Arguments
     ---------
-    reference, degraded : str or Path
-        The clean file and the noisy one.
+    reference : str or Path
+        The clean file.
+    degraded : str or Path
+        The noisy file.
     sample_rate : int
         Rate in Hz that both must have.
 
@@ -156,36 +155,8 @@ def read_checked_pair(*, reference, degraded, sample_rate):
     return clean[:length], noisy[:length], violations
 
 
-def summarise(violations, full_list, limit=REPORT_LINES):
-    """Describe violations in a few lines and store the whole list in a file.
-
-    Arguments
-    ---------
-    violations : list of Violation
-        At least one.
-    full_list : str or Path
-        Text file that receives every violation, one per line: file, tabulator,
-        rule.
-    limit : int
-        How many to describe.
-
-    Returns
-    -------
-    str
-        The first ``limit``, and how many more there are.
-    """
-    with open(full_list, "w", encoding="utf-8") as stream:
-        stream.writelines(f"{v.file}\t{v.rule}\n" for v in violations)
-    files = len({violation.file for violation in violations})
-    lines = [f"{files} files break a rule (whole list: {full_list}):"]
-    lines += [f"  {v.file}: {v.rule}" for v in violations[:limit]]
-    if len(violations) > limit:
-        lines.append(f"  ... and {len(violations) - limit} more")
-    return "\n".join(lines)
-
-
 def level_dbfs(samples):
-    """Return the RMS level about the mean, since an offset is no sound.
+    """Return the RMS level about the mean, since an offset is not sound.
 
     Arguments
     ---------
@@ -204,8 +175,8 @@ def level_dbfs(samples):
 def _truncation(path):
     """Return what is missing if a WAV file is shorter than its header says.
 
-    libsndfile reads such a file without a complaint.  Programs that write to a
-    pipe leave the size open (0 or almost 4 GiB); that is no defect.
+    libsndfile reads such a file without complaint. Programs that write to a pipe
+    leave the size open (0 or almost 4 GiB), which is not a defect.
     """
     found = os.path.getsize(path)
     with open(path, "rb") as stream:

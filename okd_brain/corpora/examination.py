@@ -1,10 +1,9 @@
-"""The one pass over a corpus: read, check, resample if need be."""
+"""The one pass over a corpus: read every file, check it, resample it if need be."""
 
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,24 +15,17 @@ from okd_brain.corpora.checks import (
     read_checked,
     read_checked_pair,
 )
-from okd_brain.resampling import store_resampled
+from okd_brain.files import replacing
+from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE
 
 
-def examine_pairs(
-    pairs,
-    *,
-    data_folder,
-    data_root,
-    sample_rate,
-    n_jobs=None,
-    progressbar=True,
-):
-    """Check all pairs and see to it that each has a 16 kHz version.
+def examine_pairs(pairs, *, data_folder, data_root, sample_rate, **threads):
+    """Check all pairs, and resample those that are not at 16 kHz.
 
     Arguments
     ---------
-    pairs : list of Pair
+    pairs : list of FilePair
         What to read.
     data_folder : Path
         The corpus.
@@ -42,34 +34,28 @@ def examine_pairs(
         receives resampled copies.
     sample_rate : int
         Rate in Hz that all files must have.
-    n_jobs : int, optional
-        Number of threads (decoding, checking and filtering release Python's
-        lock); by default one per available CPU.
-    progressbar : bool
-        Whether to show one.
+    **threads : object
+        ``n_jobs`` and ``progressbar`` of `in_threads`.
 
     Returns
     -------
-    good : list of (Pair, int)
+    good : list of (FilePair, int)
         The pairs that break no rule, with paths relative to ``data_root``, and
         their length in samples at 16 kHz; in the given order.
     violations : list of Violation
         In the given order.
     """
-    examine = partial(
-        _examine,
-        data_folder=data_folder,
-        data_root=data_root,
-        sample_rate=sample_rate,
-    )
-    resampling = sample_rate != SAMPLE_RATE
-    results = _in_threads(
-        examine,
+    results = in_threads(
+        lambda pair: _examine_pair(
+            pair,
+            data_folder=data_folder,
+            data_root=data_root,
+            sample_rate=sample_rate,
+        ),
         pairs,
-        n_jobs=n_jobs,
-        progressbar=progressbar,
-        desc="Resampling" if resampling else "Checking",
+        resampling=sample_rate != SAMPLE_RATE,
         unit="pair",
+        **threads,
     )
     good = [(pair, samples) for pair, samples, bad in results if not bad]
     violations = [violation for _, _, bad in results for violation in bad]
@@ -83,7 +69,7 @@ class Recording:
     Attributes
     ----------
     path : str
-        Relative to the root that `examine_files` names.
+        Relative to the root that `examine_files` returns.
     samples : int
         Its length at 16 kHz.
     crest_db : float
@@ -100,8 +86,8 @@ class Recording:
         return self.samples / SAMPLE_RATE
 
 
-def examine_files(files, *, folder, copy_folder, n_jobs=None, progressbar=True):
-    """Check files that have no partner and see that each has a 16 kHz version.
+def examine_files(files, *, folder, copy_folder, **threads):
+    """Check files that have no partner, and resample them if one needs it.
 
     Arguments
     ---------
@@ -112,10 +98,8 @@ def examine_files(files, *, folder, copy_folder, n_jobs=None, progressbar=True):
     copy_folder : Path
         If one of them is not at 16 kHz, receives a 16 kHz WAV file of every
         one, so that all are below one root.
-    n_jobs : int, optional
-        Number of threads; by default one per available CPU.
-    progressbar : bool
-        Whether to show one.
+    **threads : object
+        ``n_jobs`` and ``progressbar`` of `in_threads`.
 
     Returns
     -------
@@ -134,10 +118,10 @@ def examine_files(files, *, folder, copy_folder, n_jobs=None, progressbar=True):
         for path in files:
             first = taken.setdefault(_wav(path), path)
             if first != path:
-                rule = f"has the same name as {first}, but for the suffix"
+                rule = f"has the same name as {first}, except for the suffix"
                 violations.append(Violation(str(folder / path), rule))
         files = list(taken.values())
-    results = _in_threads(
+    results = in_threads(
         lambda path: _examine_file(
             path,
             rate=rates[path],
@@ -145,10 +129,9 @@ def examine_files(files, *, folder, copy_folder, n_jobs=None, progressbar=True):
             copy_folder=copy_folder if copying else None,
         ),
         files,
-        n_jobs=n_jobs,
-        progressbar=progressbar,
-        desc="Resampling" if copying else "Checking",
+        resampling=copying,
         unit="file",
+        **threads,
     )
     good = {}
     for path, (recording, bad) in zip(files, results, strict=True):
@@ -158,8 +141,40 @@ def examine_files(files, *, folder, copy_folder, n_jobs=None, progressbar=True):
     return copy_folder if copying else folder, good, violations
 
 
-def _in_threads(function, items, *, n_jobs, progressbar, desc, unit):
-    """Return the function of every item, in order."""
+def store_resampled(samples, sample_rate, path, *, stamp_seconds):
+    """Write a 16 kHz copy of a recording unless it is there already.
+
+    The file is 16-bit WAV; what overshoots full scale is clipped. It appears
+    under its name only when complete, so that an interrupted run can be resumed,
+    and bears the time of its source, by which a stale copy is recognised.
+
+    Arguments
+    ---------
+    samples : numpy.ndarray
+        [samples], float32, full scale 1.
+    sample_rate : int
+        Their rate in Hz.
+    path : Path
+        The file to write; parents are made.
+    stamp_seconds : int
+        Time of the source's last change, in seconds since 1970.
+    """
+    if not path.exists() or int(path.stat().st_mtime) != stamp_seconds:
+        wave = resample(samples, sample_rate, SAMPLE_RATE)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial:
+            soundfile.write(partial, wave, SAMPLE_RATE, "PCM_16", format="WAV")
+            os.utime(partial, (stamp_seconds, stamp_seconds))
+
+
+def in_threads(
+    function, items, *, resampling, unit, n_jobs=None, progressbar=True
+):
+    """Return the function of every item, in order, by default a thread per CPU.
+
+    Decoding, checking and filtering release Python's lock.
+    """
+    desc = "Resampling" if resampling else "Checking"
     with ThreadPoolExecutor(n_jobs or get_available_cpu_count()) as executor:
         return list(
             parallel_map(
@@ -173,7 +188,7 @@ def _in_threads(function, items, *, n_jobs, progressbar, desc, unit):
 
 
 def _sample_rate(path):
-    """Return a file's sample rate in Hz; that it is no audio is said later."""
+    """Return a file's rate in Hz; one that is not audio is reported later."""
     try:
         return soundfile.info(path).samplerate
     except (OSError, soundfile.SoundFileError):
@@ -200,7 +215,7 @@ def _examine_file(path, *, rate, folder, copy_folder):
     return Recording(path, length, crest_db), violations
 
 
-def _examine(pair, *, data_folder, data_root, sample_rate):
+def _examine_pair(pair, *, data_folder, data_root, sample_rate):
     """Return where the 16 kHz pair is, its length, and what is wrong with it."""
     sources = {
         "reference": data_folder / pair.clean,

@@ -1,6 +1,6 @@
-"""Manifests, and the datasets made from them.
+"""Manifests of (clean, noisy) pairs, and the datasets made from them.
 
-A manifest is a JSON file that any corpus can be brought to, one entry for each
+A manifest is a JSON file that any corpus can be described by, one entry for each
 utterance::
 
     "p232_001": {
@@ -12,12 +12,9 @@ utterance::
     }
 
 ``{data_root}`` is filled in on reading, so that a manifest outlives a move of
-the corpus.  Audio is 16 kHz, one channel; ``length`` is in samples, ``duration``
+the corpus. Audio is 16 kHz, one channel; ``length`` is in samples, ``duration``
 in seconds.
 """
-
-import json
-import os
 
 import torch
 from speechbrain.dataio import audio_io
@@ -28,30 +25,15 @@ from speechbrain.utils.data_pipeline import provides, takes
 from okd_brain.signals import SAMPLE_RATE
 
 
-def write_json(path, content):
-    """Write a JSON file that appears under its name only when complete.
-
-    Arguments
-    ---------
-    path : str or Path
-        The file.
-    content : dict or list
-        What `json` can write.
-    """
-    partial = f"{path}.partial"
-    with open(partial, "w", encoding="utf-8") as stream:
-        json.dump(content, stream, indent=2)
-        stream.write("\n")
-    os.replace(partial, path)
-
-
 def manifest_entry(*, clean, noisy, samples, speaker):
     """Describe one utterance.
 
     Arguments
     ---------
-    clean, noisy : str
-        Paths relative to the data root.
+    clean : str
+        Path relative to the data root.
+    noisy : str
+        Likewise.
     samples : int
         Length at 16 kHz of the shorter of the two.
     speaker : str
@@ -90,8 +72,8 @@ def make_dataset(manifest, data_root):
     Raises
     ------
     ValueError
-        If the manifest is empty or an entry incomplete; on access to an item,
-        if its files are not what the manifest says.
+        If the manifest is empty or an entry is incomplete; on access to an
+        item, if its files are not what the manifest says.
     """
     entries = read_entries(
         manifest,
@@ -117,14 +99,14 @@ def make_dataset(manifest, data_root):
 
 
 def read_entries(manifest, fields, **roots):
-    """Read a manifest and make sure that it is one.
+    """Read a manifest and check that its entries are complete.
 
     Arguments
     ---------
     manifest : str or Path
         JSON file.
     fields : set of str
-        What every entry must have, ``length`` among it.
+        What every entry must have, ``length`` among them.
     **roots : str or Path
         Replace the placeholders of these names in its paths.
 
@@ -136,7 +118,7 @@ def read_entries(manifest, fields, **roots):
     Raises
     ------
     ValueError
-        If the manifest is empty or an entry incomplete.
+        If the manifest is empty or an entry is incomplete.
     """
     entries = load_data_json(
         manifest, {name: str(root) for name, root in roots.items()}
@@ -160,25 +142,21 @@ def read_entries(manifest, fields, **roots):
 
 
 def below(root, path):
-    """Return a manifest path below a root; its braces are not `str.format`'s.
-
-    Example
-    -------
-    >>> below("data_root", "clean/a{1}.wav")
-    '{data_root}/clean/a{{1}}.wav'
-    """
+    """Return a manifest path below a root; its braces are not `str.format`'s."""
     return f"{{{root}}}/" + path.replace("{", "{{").replace("}", "}}")
 
 
 def read_samples(path, length, start=0):
-    """Read a part of a file and make sure that it is as its manifest says.
+    """Read a part of a file and check that it is what its manifest says.
 
     Arguments
     ---------
     path : str
         A file of one channel at 16 kHz.
-    length, start : int
-        Wanted number of samples, and the first of them.
+    length : int
+        Wanted number of samples.
+    start : int
+        First of them.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Clean speech and noise to manifests of mixtures.
 
-`prepare_mixture_corpus` looks at every file once and writes three manifests
-(train, valid, test; their form: `okd_brain.corpora.mixtures`) into the output folder,
-and nothing into the folders of speech and noise.
+`prepare_mixture_corpus` reads every file once and writes three manifests (train,
+valid, test; their form: `okd_brain.corpora.mixtures`) into the output folder, and
+nothing into the folders of speech and noise.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,23 +10,30 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.corpora.audio_folders import list_audio
-from okd_brain.corpora.examined_mixtures import examine_and_plan
-from okd_brain.corpora.manifests import write_json
-from okd_brain.corpora.mixing_plan import MixingPlan
-from okd_brain.corpora.mixtures import make_mixture_dataset
-from okd_brain.corpora.noise_sets import choose_noises, noise_files
-from okd_brain.corpora.noise_splits import VALID_SHARE
+from okd_brain.corpora.examination import examine_files
+from okd_brain.corpora.mixing_plan import check_mixing, plan_mixtures
+from okd_brain.corpora.mixtures import make_mixture_dataset, write_mixtures
+from okd_brain.corpora.noise_sets import (
+    VALID_SHARE,
+    choose_noises,
+    divide_noises,
+    noise_files,
+)
 from okd_brain.corpora.preparation import (
-    check_switch,
-    current_record,
-    fingerprint,
+    list_audio,
+    manifest_paths,
+    prepare_once,
     refuse_output_in,
     report_bad_files,
 )
-from okd_brain.corpora.speech import find_speech, refuse_noise
+from okd_brain.corpora.speech import (
+    check_speech,
+    find_utterances,
+    refuse_noise,
+)
 from okd_brain.corpora.splits import SPLITS
-from okd_brain.corpora.written_mixtures import write_mixtures
+from okd_brain.files import write_json
+from okd_brain.messages import UserError, check_switch
 
 logger = get_logger(__name__)
 
@@ -76,50 +83,40 @@ def prepare_mixture_corpus(
     data_folder,
     noise_folder,
     output_folder,
+    mixing,
     *,
-    plan=None,
-    train_noises=None,
-    valid_noises=None,
-    test_noises=None,
-    valid_talkers=None,
-    test_talkers=None,
-    written=False,
+    valid_speakers=None,
+    find=find_utterances,
     skip_bad_files=False,
-    find=find_speech,
     n_jobs=None,
     progressbar=True,
 ):
     """Check speech and noise and write the manifests of their mixtures.
 
-    A second call with the same files and options re-uses the manifests.  What is
-    not at 16 kHz is resampled once, into the output folder.
+    No stretch of noise, and no speaker where speech is divided by speaker, is in
+    two splits. A second call with the same files and options re-uses the
+    manifests. What is not at 16 kHz is resampled once, into the output folder.
 
     Arguments
     ---------
     data_folder : str or Path
-        Clean speech: Harvard sentences (`okd_brain.corpora.harvard`), or any folder
-        (`okd_brain.corpora.talkers`); may be read-only.
+        Clean speech; may be read-only.
     noise_folder : str or Path
         Noise (`okd_brain.corpora.noise_sets`); may be read-only.
     output_folder : str or Path
         Receives train.json, valid.json and test.json, corpus.json (what they
         were made from) and, if there are any, bad_files.txt.
-    plan : MixingPlan, optional
-        Ratios, offsets and numbers of mixtures.
-    train_noises, valid_noises, test_noises : list of str, optional
-        Types of noise; default: `okd_brain.corpora.noise_sets.choose_noises`.
-    valid_talkers, test_talkers : list of str, optional
-        Who validates and tests; default: `okd_brain.corpora.talkers.split_by_talker`.
-        Not for Harvard sentences, which are divided by number.
-    written : bool
-        Write all mixtures as well (`okd_brain.corpora.written_mixtures`); the manifests
-        then name these files.
-    skip_bad_files : bool
-        Leave out, and log, files that break a rule, where the default is an
-        error.
+    mixing : MixingPlan
+        What is mixed, and how.
+    valid_speakers : list of str, optional
+        Speakers that validate; default: those that ``find`` chooses.
     find : callable
-        `okd_brain.corpora.speech.find_speech`, or ``find_talkers``, which takes no
-        folder for Harvard sentences.
+        Says which file is which utterance of whom in which split: a function
+        with the arguments and results of
+        `okd_brain.corpora.speech.find_utterances`.
+    skip_bad_files : bool
+        Leave out, and log, files that break a rule, which otherwise are an
+        error.
     n_jobs : int, optional
         Threads that read and resample; by default one per available CPU.
     progressbar : bool
@@ -132,128 +129,169 @@ def prepare_mixture_corpus(
     Raises
     ------
     ValueError
-        If files break a rule (all of them are named), an option is wrong, or a
-        split is left without speech or noise.
+        If a folder is missing, files break a rule (all of them are named), an
+        option is wrong, or a split is left without speech or noise.
     """
-    check_switch("write_mixtures", written)
+    if data_folder is None or noise_folder is None:
+        raise UserError(
+            f"data_folder is {data_folder} and noise_folder is {noise_folder}: "
+            "name both, a folder of clean speech and one of noise to mix it "
+            "with, or neither for the mini corpus"
+        )
+    check_mixing(mixing, noise_folder)
     check_switch("skip_bad_files", skip_bad_files)
-    plan = MixingPlan() if plan is None else plan
     folders = {"data_root": Path(data_folder), "noise_root": Path(noise_folder)}
     output_folder = Path(output_folder)
     for folder in folders.values():
-        refuse_output_in(folder, output_folder, [""])
-    speech, noise = (list_audio(folder) for folder in folders.values())
+        refuse_output_in(folder, output_folder)
+    speech, noise = map(list_audio, folders.values())
     noise = noise_files(noise)
     corpus, utterances, violations = find(
         folders["data_root"],
         speech,
-        valid_talkers=valid_talkers,
-        test_talkers=test_talkers,
+        valid_speakers=valid_speakers,
+        test_speakers=mixing.test_speakers,
     )
     refuse_noise(utterances, noise, **folders)
     noises = choose_noises(
         folders["noise_root"],
         noise,
-        train_noises=train_noises,
-        valid_noises=valid_noises,
-        test_noises=test_noises,
+        train_noises=mixing.train_noises,
+        valid_noises=mixing.valid_noises,
+        test_noises=mixing.test_noises,
     )
-    manifests = {s: str(output_folder / f"{s}.json") for s in SPLITS}
-    record_path = output_folder / "corpus.json"
-    digest = fingerprint(
-        speech,
-        noise,
-        [tuple(utterance) for utterance in utterances],
-        noises,
-        asdict(plan),
-        written,
-        skip_bad_files,
-        VALID_SHARE,
-    )
+    manifests = manifest_paths(output_folder)
 
-    def roots_of(record):
-        return {
-            name: output_folder / record["roots"][name]
-            if record["roots"][name]
-            else folder
-            for name, folder in folders.items()
-        }
-
-    record = current_record(record_path, digest, manifests, roots_of)
-    if record:
-        logger.info("Re-using the manifests in %s", output_folder)
-    else:
-        record_path.unlink(missing_ok=True)  # it vouches for the manifests
-        output_folder.mkdir(parents=True, exist_ok=True)
-        entries, roots, found = examine_and_plan(
+    def make():
+        entries, roots, found = _examine_and_plan(
             folders,
             {name: output_folder / copy for name, copy in COPIES.items()},
             utterances,
             noises,
-            plan,
+            mixing,
             n_jobs=n_jobs,
             progressbar=progressbar,
         )
-        violations += found
-        report_bad_files(
-            violations, output_folder / "bad_files.txt", skip_bad_files
-        )
-        _refuse_empty(entries, folders)
+        report_bad_files(violations + found, output_folder, skip_bad_files)
+        empty = [split for split in SPLITS if not entries[split]]
+        if empty:
+            raise UserError(
+                f"no mixture is left for {' and '.join(empty)}: too few files "
+                f"of {' and '.join(map(str, folders.values()))} are good"
+            )
         for split in SPLITS:
             write_json(manifests[split], entries[split])
-        if written:
-            write_mixtures(
-                manifests,
-                roots,
-                output_folder / WRITTEN,
-                loop=plan.loop_noise,
-            )
-            roots = dict.fromkeys(roots, output_folder / WRITTEN)
-        record = {
-            "fingerprint": digest,
+        if mixing.write_mixtures:
+            written = output_folder / WRITTEN
+            write_mixtures(manifests, roots, written, loop=mixing.loop_noise)
+            roots = dict.fromkeys(roots, written)
+
+        def distinct(field):
+            return {
+                split: sorted(
+                    {entry[field] for entry in entries[split].values()}
+                )
+                for split in SPLITS
+            }
+
+        return {
             "roots": {
                 name: None if root == folders[name] else root.name
                 for name, root in roots.items()
             },
-            "mixtures": {s: len(entries[s]) for s in SPLITS},
-            "noises": {
-                s: sorted({entry["noise"] for entry in entries[s].values()})
-                for s in SPLITS
-            },
-            "talkers": {
-                s: sorted({entry["speaker"] for entry in entries[s].values()})
-                for s in SPLITS
-            },
-            "bad_files": len({v.file for v in violations}),
+            "mixtures": {split: len(entries[split]) for split in SPLITS},
+            "noises": distinct("noise"),
+            "talkers": distinct("speaker"),
+            "bad_files": len({v.file for v in violations + found}),
         }
-        write_json(record_path, record)
+
+    def roots_of(record):
+        return {
+            name: output_folder / root if root else folders[name]
+            for name, root in record["roots"].items()
+        }
+
+    record = prepare_once(
+        output_folder,
+        [
+            speech,
+            noise,
+            utterances,
+            noises,
+            asdict(mixing),
+            skip_bad_files,
+            VALID_SHARE,
+        ],
+        roots_of,
+        make,
+    )
     logger.info(
-        "%s: mixtures %s, noises %s, talkers %s, bad files left out %d (also in "
+        "%s: mixtures %s, noises %s, speakers %s, bad files left out %d (also in "
         "%s)",
         corpus,
         record["mixtures"],
         record["noises"],
         record["talkers"],
         record["bad_files"],
-        record_path,
+        output_folder / "corpus.json",
     )
-    roots = roots_of(record)
+    roots = {name: str(root) for name, root in roots_of(record).items()}
     return MixtureCorpus(
         corpus=corpus,
-        data_root=str(roots["data_root"]),
-        noise_root=str(roots["noise_root"]),
+        **roots,
         manifests=manifests,
         mixtures=record["mixtures"],
         noises=record["noises"],
-        loop_noise=plan.loop_noise,
+        loop_noise=mixing.loop_noise,
     )
 
 
-def _refuse_empty(entries, folders):
-    """Raise an error if a split has nothing to mix."""
-    empty = [split for split in SPLITS if not entries[split]]
-    if empty:
-        raise ValueError(
-            f"no mixture is left for {' and '.join(empty)}: too few files of "
-            f"{folders['data_root']} and {folders['noise_root']} are good"
+def _examine_and_plan(
+    folders, copy_folders, utterances, noises, mixing, **examining
+):
+    """Return the mixtures of all good files, where these are, and violations.
+
+    The mixtures are the contents of the manifests by split; where the 16 kHz
+    files are is "data_root" and "noise_root" to a folder.
+    """
+    wanted = {
+        "data_root": [utterance.path for utterance in utterances],
+        "noise_root": [
+            path
+            for types in noises.values()
+            for paths in types.values()
+            for path in paths
+        ],
+    }
+    roots, good, violations = {}, {}, []
+    for name, paths in wanted.items():
+        roots[name], good[name], bad = examine_files(
+            paths,
+            folder=folders[name],
+            copy_folder=copy_folders[name],
+            **examining,
         )
+        violations += bad
+    spoken, bad = check_speech(
+        folders["data_root"], utterances, good["data_root"]
+    )
+    violations += bad
+    longest = {
+        split: max((recording.samples for _, recording in pairs), default=0)
+        for split, pairs in spoken.items()
+    }
+    sources, bad = divide_noises(
+        folders["noise_root"],
+        noises,
+        good["noise_root"],
+        longest,
+        loop=mixing.loop_noise,
+    )
+    violations += bad
+    entries = {}
+    for split, pairs in spoken.items():
+        entries[split], bad = plan_mixtures(
+            mixing, split, pairs, sources[split], roots["noise_root"]
+        )
+        violations += bad
+    return entries, roots, violations

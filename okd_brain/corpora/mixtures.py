@@ -15,27 +15,36 @@ An entry says what to mix, and how::
     }
 
 Speech is brought to ``level_dbfs`` (RMS over the utterance), noise to the power
-that makes ``snr_db`` the ratio over the whole utterance.  ``noise_start`` is a
-sample of the noise file.  Files are 16 kHz, one channel.
+that makes ``snr_db`` the ratio over the whole utterance. ``noise_start`` is a
+sample of the noise file. Files are 16 kHz, one channel.
 
-Nothing is clipped on reading, and no level changed to prevent it: the samples
-are float, and noise around a listener does not pass through a converter, so that
-the sum may exceed full scale.  That speech does not is up to its entry.
+Nothing is clipped on reading, and no level is changed to prevent clipping: the
+samples are float, and noise around a listener does not pass through a converter,
+so that the sum may exceed full scale. Entries choose ``level_dbfs`` such that
+speech alone does not.
+
+`write_mixtures` makes files of them, for other programs and for ``evaluate.py``.
 """
 
 import math
+from pathlib import Path
 
+import soundfile
 import torch
 from speechbrain.dataio import audio_io
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.data_pipeline import provides, takes
+from speechbrain.utils.logger import get_logger
 
 from okd_brain.corpora.manifests import below, read_entries, read_samples
+from okd_brain.files import write_json, write_text
 from okd_brain.noises import scale
-from okd_brain.signals import SAMPLE_RATE
+from okd_brain.signals import LEVEL_DBFS, SAMPLE_RATE
 
-LEVEL_DBFS = -25.0  # of MS-SNSD's and the authors' scripts
-OUTPUT_KEYS = ("id", "clean_sig", "noise_sig", "noisy_sig")
+logger = get_logger(__name__)
+
+SIGNALS = {"clean": "clean_sig", "noise": "noise_sig", "noisy": "noisy_sig"}
+OUTPUT_KEYS = ("id", *SIGNALS.values())
 FIELDS = {
     "clean_wav",
     "noise_wav",
@@ -72,14 +81,16 @@ def mixture_entry(
         Wanted ratio of the powers of speech and noise, in dB.
     samples : int
         Length of the speech at 16 kHz.
-    speaker, noise_type : str
-        Who speaks in what.
+    speaker : str
+        Who speaks.
+    noise_type : str
+        In what.
     level_dbfs : float
         RMS level of the speech, in dB relative to full scale.
     paper_mixing : bool
-        Mix as the authors' scripts do.  They scale by the square root of the
+        Mix as the authors' scripts do. They scale by the square root of the
         amplitude ratio (MS-SNSD, issues 8, 9 and 18), so that "-13 dB" is heard
-        at -6.5 dB.  ``snr_db`` of the entry is always what is heard; what the
+        at -6.5 dB. ``snr_db`` of the entry is always what is heard; what the
         scripts call it becomes ``nominal_snr_db``.
 
     Returns
@@ -120,8 +131,10 @@ def make_mixture_dataset(
     manifest : str or Path
         JSON file as described at the top of this module; ``speaker``, ``noise``
         and ``duration`` may be missing.
-    data_root, noise_root : str or Path
-        Replace ``{data_root}`` and ``{noise_root}`` in its paths.
+    data_root : str or Path
+        Replaces ``{data_root}`` in its paths.
+    noise_root : str or Path
+        Replaces ``{noise_root}``.
     output_keys : sequence of str
         Which items to give: of ``id`` (str), ``clean_sig``, ``noise_sig`` and
         ``noisy_sig``, the sum of the two (float32 [length], full scale 1, which
@@ -137,9 +150,9 @@ def make_mixture_dataset(
     Raises
     ------
     ValueError
-        If the manifest is empty, an entry incomplete or a number of it
-        impossible; on access to an item, if its files are not what the manifest
-        says, hold no sound, or the noise is too short.
+        If the manifest is empty, or an entry is incomplete or has an impossible
+        number; on access to an item, if its files are not what the manifest
+        says or hold no sound, or the noise is too short.
     """
     entries = read_entries(
         manifest, FIELDS, data_root=data_root, noise_root=noise_root
@@ -174,6 +187,63 @@ def make_mixture_dataset(
     )
 
 
+def write_mixtures(manifests, roots, folder, *, loop=False):
+    """Write the mixtures of all splits and let the manifests name the files.
+
+    The files are 32-bit float WAV: `make_mixture_dataset` reads from them what
+    it would have mixed, and sums beyond full scale, which are counted in the log,
+    are not clipped.
+
+    Arguments
+    ---------
+    manifests : dict
+        Split -> manifest of mixtures; replaced by one that names the files, in
+        which ``noisy_wav`` is the mixture, so that
+        `okd_brain.corpora.manifests.make_dataset` reads it as well.
+    roots : dict
+        "data_root" and "noise_root".
+    folder : Path
+        Receives ``<split>/clean``, ``<split>/noise`` and ``<split>/noisy``, and
+        is both roots of the new manifests: a corpus in the layout of the
+        authors' code. ``<split>/log_<split>.txt`` names the noise and the SNR of
+        each mixture, as the logs of VoiceBank-DEMAND do.
+    loop : bool
+        Repeat noise that is shorter than its speech.
+    """
+    for split, manifest in manifests.items():
+        # Once the manifest names the files, their sources are not read again.
+        entries = read_entries(manifest, FIELDS, **roots)
+        beyond = 0
+        for name in SIGNALS:
+            Path(folder, split, name).mkdir(parents=True, exist_ok=True)
+        for item in make_mixture_dataset(manifest, **roots, loop=loop):
+            for name, signal in SIGNALS.items():
+                path = f"{split}/{name}/{item['id']}.wav"
+                soundfile.write(
+                    Path(folder, path),
+                    item[signal].numpy(),
+                    SAMPLE_RATE,
+                    subtype="FLOAT",
+                )
+                entries[item["id"]][f"{name}_wav"] = below("data_root", path)
+            entries[item["id"]]["noise_start"] = 0
+            beyond += bool(item["noisy_sig"].abs().max() > 1)
+        log = "".join(
+            f"{name} {entry['noise']} {entry['snr_db']:g}\n"
+            for name, entry in entries.items()
+        )
+        write_text(Path(folder, split, f"log_{split}.txt"), log)
+        write_json(manifest, entries)
+        logger.info(
+            "%s: wrote %d mixtures to %s; %d exceed full scale (float files "
+            "hold that; a lower level_dbfs avoids it)",
+            split,
+            len(entries),
+            folder,
+            beyond,
+        )
+
+
 def read_noise(path, start, length, *, loop=False):
     """Read a stretch of a noise file.
 
@@ -181,8 +251,10 @@ def read_noise(path, start, length, *, loop=False):
     ---------
     path : str or Path
         A file of one channel at 16 kHz.
-    start, length : int
-        First sample of the stretch, and its number of samples.
+    start : int
+        First sample of the stretch.
+    length : int
+        Its number of samples.
     loop : bool
         Go on from the beginning of the file where it ends.
 

@@ -1,11 +1,10 @@
-"""What every preparation of a corpus does: re-use, report, write elsewhere.
+"""What every preparation of a corpus does: list, re-use, report, write elsewhere.
 
 A folder of manifests comes with a record, ``corpus.json``, that vouches for
-them: it has a fingerprint of all that they were made from.
+them: it has a fingerprint of everything that they were made from.
 """
 
 import hashlib
-import inspect
 import json
 import os
 from pathlib import Path
@@ -14,98 +13,49 @@ from speechbrain.dataio.dataio import load_data_json
 from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__
-from okd_brain.corpora import checks as audio_checks
-from okd_brain.messages import offer
+from okd_brain.corpora import checks
+from okd_brain.corpora.splits import SPLITS
+from okd_brain.files import walk_audio, write_json, write_text
+from okd_brain.messages import UserError
 
 logger = get_logger(__name__)
 
+REPORT_LINES = 20  # what a terminal shows at a glance; the file has them all
 
-def check_switch(name, value):
-    """Refuse what is neither True nor False: "False" would be true.
+
+def list_audio(folder):
+    """Return the audio files of a folder with their size and time of change.
 
     Arguments
     ---------
-    name : str
-        The option.
-    value : object
-        What it was given.
+    folder : str or Path
+        Sub-folders count; hidden files and folders do not.
+
+    Returns
+    -------
+    dict
+        {path relative to the folder: [bytes, nanoseconds]}, sorted.
 
     Raises
     ------
     ValueError
-        If it is no bool.
+        If there is no such folder, or no audio file in it.
     """
-    if not isinstance(value, bool):
-        raise ValueError(
-            f"{name} is {value!r}, must be True or False; on the command line "
-            f"write --{name} True"
-        )
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder")
+    listing = {}
+    for path in walk_audio(folder):
+        if path.is_file():  # not a broken link
+            stat = path.stat()
+            name = path.relative_to(folder).as_posix()
+            listing[name] = [stat.st_size, stat.st_mtime_ns]
+    if not listing:
+        raise UserError(f"{folder}: there is no audio file in it")
+    return listing
 
 
-def check_options(name, options, function, taken=()):
-    """Refuse options that a function does not take.
-
-    Arguments
-    ---------
-    name : str
-        The key of the experiment that holds them.
-    options : dict
-        Keyword arguments.
-    function : callable
-        Shall get them.
-    taken : collection of str
-        Keyword arguments that it gets from elsewhere.
-
-    Raises
-    ------
-    ValueError
-        If there is one; close matches are offered.
-    """
-    if not isinstance(options, dict):
-        raise ValueError(
-            f"{name} is {options!r}, but 'key: value' lines are expected."
-        )
-    known = [
-        parameter.name
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY
-        and parameter.name not in taken
-    ]
-    for key in options:
-        if key not in known:
-            raise ValueError(f"{name} has no option {key!r}{offer(key, known)}")
-
-
-def refuse_unused(name, options, function, wanted):
-    """Refuse options that were set for a function that is not called.
-
-    Arguments
-    ---------
-    name : str
-        The key of the experiment that holds them.
-    options : dict
-        Keyword arguments that `check_options` has passed.
-    function : callable
-        Would get them.
-    wanted : str
-        What is not given, without which the function is not called.
-
-    Raises
-    ------
-    ValueError
-        If one differs from the function's default.
-    """
-    parameters = inspect.signature(function).parameters
-    for key, value in options.items():
-        default = parameters[key].default
-        if value != (list(default) if isinstance(default, tuple) else default):
-            raise ValueError(
-                f"{name} has {key}: {value!r}, but there is no {wanted}, "
-                "without which it does nothing."
-            )
-
-
-def refuse_output_in(data_folder, output_folder, audio_folders):
+def refuse_output_in(data_folder, output_folder, audio_folders=("",)):
     """Keep the promise that nothing is written into a corpus.
 
     Arguments
@@ -114,8 +64,9 @@ def refuse_output_in(data_folder, output_folder, audio_folders):
         The corpus.
     output_folder : Path
         Where results go.
-    audio_folders : list of str
-        Folders of the corpus, relative to it, in which no output may lie.
+    audio_folders : iterable of str
+        Folders of the corpus, relative to it, which must not hold the output;
+        by default the whole corpus.
 
     Raises
     ------
@@ -127,80 +78,95 @@ def refuse_output_in(data_folder, output_folder, audio_folders):
     if output == data_folder.resolve() or any(
         output.is_relative_to(folder) for folder in audio
     ):
-        raise ValueError(
+        raise UserError(
             f"output_folder {output_folder} lies in the corpus {data_folder}, "
-            "into which nothing is written; name a folder outside of it"
+            "into which nothing is written; name a folder outside it"
         )
 
 
-def fingerprint(*inputs):
-    """Return a digest of what manifests are made from.
+def manifest_paths(output_folder):
+    """Return "train", "valid" and "test" to the path of the manifest."""
+    return {split: str(output_folder / f"{split}.json") for split in SPLITS}
+
+
+def prepare_once(output_folder, inputs, roots_of, make):
+    """Make manifests and their record, unless they are there and current.
 
     Arguments
     ---------
-    *inputs : object
-        What `json` can write; the rules of `okd_brain.corpora.checks` and the
-        version of okd are added.
+    output_folder : Path
+        Receives corpus.json, the record; parents are made.
+    inputs : list
+        All that the manifests are made from, as `json` can write it; the rules
+        of `okd_brain.corpora.checks` and the version of okd are added.
+    roots_of : callable
+        Record -> {root in the manifests: folder}.
+    make : callable
+        Writes the manifests and returns what else to record, a dict.
 
     Returns
     -------
-    str
+    dict
+        The record.
     """
+    path = output_folder / "corpus.json"
+    fingerprint = _fingerprint(inputs)
+    record = _current_record(path, fingerprint, roots_of)
+    if record:
+        logger.info("Re-using the manifests in %s", output_folder)
+        return record
+    path.unlink(missing_ok=True)  # it vouches for the manifests
+    output_folder.mkdir(parents=True, exist_ok=True)
+    record = {"fingerprint": fingerprint, **make()}
+    write_json(path, record)
+    return record
+
+
+def _fingerprint(inputs):
     rules = (
-        audio_checks.MIN_SECONDS,
-        audio_checks.LENGTH_TOLERANCE_SECONDS,
-        audio_checks.SILENCE_DBFS,
+        checks.MIN_SECONDS,
+        checks.LENGTH_TOLERANCE_SECONDS,
+        checks.SILENCE_DBFS,
     )
     text = json.dumps([inputs, rules, __version__])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def current_record(record_path, digest, manifests, roots_of):
-    """Return the record of an earlier preparation if it still holds.
+def _current_record(path, fingerprint, roots_of):
+    """Return the record of an earlier preparation if it still holds, else None.
 
-    Arguments
-    ---------
-    record_path : Path
-        The record.
-    digest : str
-        `fingerprint` of what would be prepared now.
-    manifests : dict
-        Split -> path of the manifest.
-    roots_of : callable
-        Record -> {root in the manifests: folder}.  The fingerprint covers the
-        corpus, but not a resampled copy of it: the files must all be there.
-
-    Returns
-    -------
-    dict or None
+    The fingerprint covers the corpus, but not a resampled copy of it, so that
+    all files that the manifests name must be there.
     """
-    if not record_path.exists():
+    if not path.exists():
         return None
-    record = json.loads(record_path.read_text(encoding="utf-8"))
-    if record["fingerprint"] != digest:
-        return None
-    if not all(os.path.exists(path) for path in manifests.values()):
+    record = json.loads(path.read_text(encoding="utf-8"))
+    manifests = manifest_paths(path.parent).values()
+    if record["fingerprint"] != fingerprint or not all(
+        map(os.path.exists, manifests)
+    ):
         return None
     roots = roots_of(record)
     files = {
         value
-        for path in manifests.values()
-        for entry in load_data_json(path, roots).values()
+        for manifest in manifests
+        for entry in load_data_json(manifest, roots).values()
         for name, value in entry.items()
         if name.endswith("_wav")
     }
-    return record if all(os.path.exists(file) for file in files) else None
+    return record if all(map(os.path.exists, files)) else None
 
 
-def report_bad_files(violations, full_list, skip_bad_files):
+def report_bad_files(violations, output_folder, skip_bad_files):
     """Raise an error, or log a warning, that names the bad files.
 
     Arguments
     ---------
     violations : list of Violation
         What is wrong.
-    full_list : Path
-        Receives all of it; removed if nothing is.
+    output_folder : Path
+        Receives bad_files.txt, with every violation in a line: file, tabulator,
+        rule. An older one is removed if nothing is wrong.
     skip_bad_files : bool
         Whether to warn only.
 
@@ -209,16 +175,20 @@ def report_bad_files(violations, full_list, skip_bad_files):
     ValueError
         If something is wrong and not to be skipped.
     """
-    if not violations:
-        Path(full_list).unlink(missing_ok=True)  # of an earlier state
-        return
-    if not skip_bad_files:
-        raise ValueError(
-            f"{audio_checks.summarise(violations, full_list)}\n"
-            "Repair or remove them, or leave them out with "
-            "skip_bad_files=True (--skip_bad_files True)"
-        )
-    logger.warning(
-        "skip_bad_files: left out. %s",
-        audio_checks.summarise(violations, full_list, limit=len(violations)),
-    )
+    full_list = output_folder / "bad_files.txt"
+    full_list.unlink(missing_ok=True)  # of an earlier state
+    if violations:
+        text = "".join(f"{v.file}\t{v.rule}\n" for v in violations)
+        write_text(full_list, text)
+        files = len({violation.file for violation in violations})
+        lines = [f"{files} files break a rule (whole list: {full_list}):"]
+        lines += [f"  {v.file}: {v.rule}" for v in violations]
+        if not skip_bad_files:
+            if len(violations) > REPORT_LINES:
+                more = len(violations) - REPORT_LINES
+                lines[REPORT_LINES + 1 :] = [f"  ... and {more} more"]
+            raise UserError(
+                "\n".join(lines) + "\nRepair or remove them, or leave them out "
+                "with skip_bad_files=True (--skip_bad_files True)"
+            )
+        logger.warning("skip_bad_files: left out. %s", "\n".join(lines))

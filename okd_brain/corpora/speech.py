@@ -1,105 +1,101 @@
-"""Clean speech: who says what in which split, and whether it can be used."""
+"""Folders of clean speech: each file's utterance name, speaker and split."""
 
-from okd_brain.corpora.audio_folders import Utterance, utterance_of
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
 from okd_brain.corpora.checks import Violation
-from okd_brain.corpora.harvard import find_sentences, is_harvard
-from okd_brain.corpora.splits import SPLITS
-from okd_brain.corpora.talkers import split_by_talker, talker_of
+from okd_brain.corpora.splits import (
+    SPLITS,
+    one_word,
+    speaker_of,
+    split_by_speaker,
+)
+from okd_brain.messages import UserError
 
 MIN_SECONDS = 1.0  # SIIB's (`okd_brain.measures.siib`)
 
 
-def find_speech(data_folder, listing, *, valid_talkers=None, test_talkers=None):
-    """Decide which file is which utterance of whom in which split.
+class Utterance(NamedTuple):
+    """A file of clean speech.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the folder of speech.
+    name, speaker, split : str
+        What it is called, who speaks, and what it is for.
+    """
+
+    path: str
+    name: str
+    speaker: str
+    split: str
+
+
+def utterance_of(path):
+    """Return an utterance's name: anna_monday_a_1 for anna/monday/a_1.flac."""
+    return one_word("_".join(PurePosixPath(path).with_suffix("").parts))
+
+
+def find_utterances(
+    data_folder, listing, *, valid_speakers=None, test_speakers=None
+):
+    """Assign each file of a folder an utterance name, speaker and split.
+
+    Names begin with the speaker and an underscore, as those of VoiceBank do:
+    ``84-1.wav`` becomes ``84_84-1``.
 
     Arguments
     ---------
     data_folder : Path
-        Harvard sentences (`okd_brain.corpora.harvard`), or any folder of speech.
+        Any folder of speech.
     listing : iterable of str
         Paths of its audio files.
-    valid_talkers, test_talkers : list of str, optional
-        As for `okd_brain.corpora.talkers.split_by_talker`.
+    valid_speakers : list of str, optional
+        As for `okd_brain.corpora.splits.split_by_speaker`.
+    test_speakers : list of str, optional
+        Likewise.
 
     Returns
     -------
     corpus : str
         Its name.
     utterances : list of Utterance
-        Sorted by split and name.
+        Sorted by split and path.
     violations : list of Violation
+        Files of equal names.
 
     Raises
     ------
     ValueError
-        If the talkers are not there, or named for Harvard sentences, or a split
-        is left without files.
+        If the speakers are not there, or a split is left without files.
     """
-    if is_harvard(data_folder):
-        if valid_talkers is not None or test_talkers is not None:
-            raise ValueError(
-                f"{data_folder} has Harvard sentences, which are divided by "
-                "their number, both talkers alike; leave valid_talkers and "
-                "test_talkers out"
-            )
-        return "Harvard sentences", *find_sentences(data_folder, listing)
-    return find_talkers(
-        data_folder,
-        listing,
-        valid_talkers=valid_talkers,
-        test_talkers=test_talkers,
-    )
-
-
-def find_talkers(
-    data_folder, listing, *, valid_talkers=None, test_talkers=None
-):
-    """Do as `find_speech`, whatever the talkers of a folder are called.
-
-    Names of utterances begin with the talker and an underscore, as those of
-    VoiceBank: ``84-1.wav`` is ``84_84-1``.
-    """
-    splits = split_by_talker(
-        {path: talker_of(path) for path in listing},
-        valid_talkers=valid_talkers,
-        test_talkers=test_talkers,
+    splits = split_by_speaker(
+        {path: speaker_of(path) for path in listing},
+        valid_speakers=valid_speakers,
+        test_speakers=test_speakers,
     )
     named, violations = {}, []
     for split, paths in splits.items():
         for path in paths:
-            name, talker = utterance_of(path), talker_of(path)
-            if not name.startswith(f"{talker}_"):
-                name = f"{talker}_{name}"
+            name, speaker = utterance_of(path), speaker_of(path)
+            if not name.startswith(f"{speaker}_"):
+                name = f"{speaker}_{name}"
             if name in named:
                 rule = f"has the same name as {named[name].path}: {name}"
                 violations.append(Violation(str(data_folder / path), rule))
                 continue
-            named[name] = Utterance(path, name, talker, split)
+            named[name] = Utterance(path, name, speaker, split)
     return data_folder.resolve().name, list(named.values()), violations
 
 
 def refuse_noise(utterances, noises, *, data_root, noise_root):
-    """Refuse folders of speech and noise that have files in common.
-
-    Arguments
-    ---------
-    utterances : list of Utterance
-        What is taken for speech.
-    noises : iterable of str
-        Paths of what is taken for noise.
-    data_root, noise_root : Path
-        The folders of speech and of noise.
-
-    Raises
-    ------
-    ValueError
-        If an utterance is a noise.
-    """
+    """Refuse folders of speech and noise that have files in common."""
     speech, noise = data_root.resolve(), noise_root.resolve()
-    shared = {speech / said.path for said in utterances}
+    shared = {speech / utterance.path for utterance in utterances}
     shared &= {noise / path for path in noises}
     if shared:
-        raise ValueError(
+        raise UserError(
             f"data_folder {data_root} and noise_folder {noise_root} have "
             f"{len(shared)} files in common, {min(shared)} first: all audio "
             "files below a folder are taken; name a folder of speech alone and "
@@ -108,23 +104,9 @@ def refuse_noise(utterances, noises, *, data_root, noise_root):
 
 
 def check_speech(data_folder, utterances, recordings):
-    """Find the speech that cannot be scored.
+    """Return split -> (utterance, recording) of all good speech, and violations.
 
-    Arguments
-    ---------
-    data_folder : Path
-        For messages.
-    utterances : list of Utterance
-        The speech.
-    recordings : dict
-        Path -> `okd_brain.corpora.examination.Recording` of the good files.
-
-    Returns
-    -------
-    spoken : dict
-        Split -> list of (Utterance, Recording).
-    violations : list of Violation
-        Speech shorter than 1 s.
+    Good speech has a recording (path -> `Recording`) and lasts at least 1 s.
     """
     spoken, violations = {split: [] for split in SPLITS}, []
     for utterance in utterances:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from okd_brain.corpora.mixtures import LEVEL_DBFS
 from okd_brain.enhance.noise import ListenerNoise
 from okd_brain.enhance.segments import (
     SEGMENT_SECONDS,
@@ -27,7 +26,7 @@ from okd_brain.enhance.segments import (
 )
 from okd_brain.generators import BandGainGenerator
 from okd_brain.resampling import resample
-from okd_brain.signals import SAMPLE_RATE
+from okd_brain.signals import LEVEL_DBFS, SAMPLE_RATE
 from okd_brain.tasks.equal_power import power_ratio
 from okd_brain.tasks.listening import ListeningEnhancement
 

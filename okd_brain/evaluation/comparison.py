@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from okd_brain.corpora.layouts import LAYOUTS
+from okd_brain.corpora import LAYOUTS
 from okd_brain.scoring import Failure, Scorer
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from okd_brain.corpora.checks import LENGTH_TOLERANCE_SECONDS
+from okd_brain.corpora import LENGTH_TOLERANCE_SECONDS
 from okd_brain.enhance.jobs import SUFFIXES
 from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE

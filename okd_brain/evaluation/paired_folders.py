@@ -5,7 +5,7 @@ from pathlib import Path
 
 import soundfile
 
-from okd_brain.corpora.checks import LENGTH_TOLERANCE_SECONDS
+from okd_brain.corpora import LENGTH_TOLERANCE_SECONDS
 from okd_brain.evaluation.files import match
 
 LISTED = 5  # utterances, or files, in a message

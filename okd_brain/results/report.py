@@ -5,7 +5,7 @@ import math
 import os
 from pathlib import Path
 
-from okd_brain.corpora.manifests import write_json
+from okd_brain.files import write_json
 from okd_brain.scoring.board import means
 
 

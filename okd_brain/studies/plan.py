@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from okd_brain.config import read_experiment
-from okd_brain.corpora.manifests import write_json
+from okd_brain.files import write_json
 from okd_brain.studies.file import PLACEHOLDER, RESERVED, Entry
 
 RECORD = "study_options.json"

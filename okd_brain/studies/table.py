@@ -6,7 +6,7 @@ import os
 import statistics
 from pathlib import Path
 
-from okd_brain.corpora.manifests import write_json
+from okd_brain.files import write_json
 from okd_brain.studies.differences import (
     CONFIDENCE,
     differences,

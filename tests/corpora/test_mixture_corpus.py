@@ -1,8 +1,8 @@
 """Speech and noise become mixtures: exact, apart, repeatable, all or none."""
 
-import importlib.util
 import itertools
 import json
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -14,15 +14,22 @@ import torch
 from tiny_corpus import burst, write_wave
 
 import okd_brain.corpora.mixture_corpus
-from okd_brain.corpora import mini_listening
-from okd_brain.corpora.manifests import make_dataset
-from okd_brain.corpora.mini import TALKERS
-from okd_brain.corpora.mixing_plan import MixingPlan
-from okd_brain.corpora.mixture_corpus import prepare_mixture_corpus
-from okd_brain.corpora.mixtures import make_mixture_dataset
-from okd_brain.results.conditions import read_conditions
+from okd_brain.corpora import (
+    MixingPlan,
+    make_dataset,
+    prepare_corpus,
+    prepare_mixture_corpus,
+)
+from okd_brain.corpora.mixing_plan import MAX_MIXTURES
+from okd_brain.results.conditions import find_conditions, read_conditions
 
 SPLITS = ("train", "valid", "test")
+PLAN = {
+    "train_snrs_db": [-11, -7, -3],
+    "test_snrs_db": [-13, -9, -5, -1],
+    "max_mixtures": dict.fromkeys(SPLITS),
+    "loop_noise": False,
+}
 
 
 def level_db(samples):
@@ -31,7 +38,7 @@ def level_db(samples):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Make three talkers, five types of noise and a single-file type."""
+    """Make three speakers, five types of noise and a single-file type."""
     for seed, name in enumerate(["c_2", "c_1", "b_2", "b_1", "a_2", "a_1"]):
         samples = burst(1.0 + 0.01 * seed, seed=seed)
         write_wave(tmp_path / "speech" / f"{name}.wav", 0.2 * samples)
@@ -48,7 +55,7 @@ def prepare(folders, output="output", plan=None, **options):
         folders / "speech",
         folders / "noise",
         folders / output,
-        plan=MixingPlan(**plan or {}),
+        MixingPlan(**PLAN | (plan or {})),
         progressbar=False,
         **options,
     )
@@ -57,13 +64,6 @@ def prepare(folders, output="output", plan=None, **options):
 def manifests(corpus):
     return {
         split: json.loads(Path(path).read_text())
-        for split, path in corpus.manifests.items()
-    }
-
-
-def datasets(corpus):
-    return {
-        split: make_mixture_dataset(path, corpus.data_root, corpus.noise_root)
         for split, path in corpus.manifests.items()
     }
 
@@ -88,7 +88,7 @@ def test_every_mixture_has_the_ratio_of_its_name(folders, paper_mixing):
     corpus = prepare(folders, plan={"paper_mixing": paper_mixing})
     asked = {"train": {-11, -7, -3}, "valid": {-11, -7, -3}}
     asked["test"] = {-13, -9, -5, -1}
-    for split, dataset in datasets(corpus).items():
+    for split, dataset in corpus.datasets().items():
         nominal = set()
         for item in dataset:
             snr_db = float(item["id"].split("_")[-1].removesuffix("dB"))
@@ -109,19 +109,19 @@ def test_every_speech_in_every_noise_at_every_ratio(folders):
         "valid": ["cafe", "hum"],
         "test": ["bus", "rain"],
     }
-    for (split, entries), talker in zip(
+    for (split, entries), speaker in zip(
         manifests(corpus).items(), "cba", strict=True
     ):
-        ratios = MixingPlan().snrs_db(split)
+        ratios = MixingPlan(**PLAN).snrs_db(split)
         expected = {
-            f"{talker}_{number}_{noise}_{snr_db}dB"
+            f"{speaker}_{number}_{noise}_{snr_db}dB"
             for number, noise, snr_db in itertools.product(
                 (1, 2), corpus.noises[split], ratios
             )
         }
         assert set(entries) == expected
         assert list(entries) == sorted(entries)
-        assert {entry["speaker"] for entry in entries.values()} == {talker}
+        assert {entry["speaker"] for entry in entries.values()} == {speaker}
 
 
 @pytest.mark.parametrize("number", [1, 5, 6, 7, 11])
@@ -167,7 +167,7 @@ def test_noise_starts_where_it_may(folders):
 
 
 def test_validation_may_have_noises_of_its_own(folders):
-    corpus = prepare(folders, valid_noises=["hum"])
+    corpus = prepare(folders, plan={"valid_noises": ["hum"]})
     assert corpus.noises["train"] == ["cafe"]
     assert corpus.noises["valid"] == ["hum"]
 
@@ -176,7 +176,7 @@ def test_speech_with_high_peaks_is_made_softer(folders):
     click = np.full(16000, 1e-3) * (-1.0) ** np.arange(16000)
     click[8000] = 0.9
     write_wave(folders / "speech" / "a_3.wav", click)
-    for item in datasets(prepare(folders))["test"]:
+    for item in prepare(folders).datasets()["test"]:
         peak_db = 20 * np.log10(float(item["clean_sig"].abs().max()))
         if item["id"].startswith("a_3"):
             assert peak_db == pytest.approx(-0.1, abs=1e-3)
@@ -191,33 +191,37 @@ def test_speech_with_high_peaks_is_made_softer(folders):
 def test_seed_decides(folders):
     first = manifests(prepare(folders))
     assert manifests(prepare(folders, "again")) == first
-    other = manifests(prepare(folders, "other", plan={"seed": 1}))
+    other = manifests(prepare(folders, "other", plan={"mixing_seed": 1}))
     assert other.keys() == first.keys() and other != first
 
 
 def test_order_does_not_depend_on_the_file_system(folders, monkeypatch):
     first = manifests(prepare(folders, n_jobs=1))
-    rglob = Path.rglob
-    monkeypatch.setattr(
-        Path, "rglob", lambda *args: sorted(rglob(*args), reverse=True)
-    )
+    walk = os.walk
+
+    def backwards(*args, **kwargs):
+        for root, inside, files in walk(*args, **kwargs):
+            inside.sort(reverse=True)
+            yield root, inside, sorted(files, reverse=True)
+
+    monkeypatch.setattr(os, "walk", backwards)
     assert manifests(prepare(folders, "again", n_jobs=3)) == first
 
 
 def test_same_files_and_options_are_not_read_again(folders, monkeypatch):
     first = prepare(folders)
 
-    def examine_and_plan(*args, **kwargs):
+    def examine_files(*args, **kwargs):
         raise AssertionError("read again")
 
     monkeypatch.setattr(
-        okd_brain.corpora.mixture_corpus, "examine_and_plan", examine_and_plan
+        okd_brain.corpora.mixture_corpus, "examine_files", examine_files
     )
     assert prepare(folders) == first
     (folders / "output").rename(folders / "moved")
     assert prepare(folders, "moved").mixtures == first.mixtures
     with pytest.raises(AssertionError):
-        prepare(folders, "moved", plan={"seed": 1})
+        prepare(folders, "moved", plan={"mixing_seed": 1})
 
 
 def test_changed_noise_is_read_again(folders):
@@ -243,7 +247,7 @@ def test_other_rates_are_resampled_once(folders):
     assert len(copies) == 5
     assert {soundfile.info(path).samplerate for path in copies} == {16000}
     assert noise.read_bytes() == before
-    for item in datasets(corpus)["test"]:
+    for item in corpus.datasets()["test"]:
         if "bus" in item["id"]:
             power = torch.fft.rfft(item["noise_sig"]).abs()
             hz = float(power.argmax()) * 16000 / len(item["noise_sig"])
@@ -269,13 +273,15 @@ def test_written_mixtures_are_those_mixed_on_the_fly(folders, caplog):
     plan = {"test_snrs_db": [-30, -1]}
     fly = prepare(folders, "fly", plan=plan)
     with caplog.at_level("INFO"):
-        written = prepare(folders, "written", plan=plan, written=True)
+        written = prepare(
+            folders, "written", plan={**plan, "write_mixtures": True}
+        )
     assert "test: wrote 8 mixtures" in caplog.text
     assert "; 4 exceed full scale" in caplog.text
     for split in SPLITS:
         for mixed, read, pair in zip(
-            datasets(fly)[split],
-            datasets(written)[split],
+            fly.datasets()[split],
+            written.datasets()[split],
             make_dataset(written.manifests[split], written.data_root),
             strict=True,
         ):
@@ -287,7 +293,7 @@ def test_written_mixtures_are_those_mixed_on_the_fly(folders, caplog):
             for name in ("clean_sig", "noisy_sig"):
                 assert torch.equal(pair[name], mixed[name])
     shutil.rmtree(folders / "speech")  # the files stand for themselves
-    assert len(datasets(written)["test"][0]["clean_sig"])
+    assert len(written.datasets()["test"][0]["clean_sig"])
 
 
 def test_logs_of_written_mixtures_can_be_read_whatever_the_names(folders):
@@ -297,7 +303,9 @@ def test_logs_of_written_mixtures_can_be_read_whatever_the_names(folders):
     ):
         (folders / f"{new}.wav").parent.mkdir(exist_ok=True)
         (folders / f"{old}.wav").rename(folders / f"{new}.wav")
-    corpus = prepare(folders, written=True, test_talkers=["ann_lee"])
+    corpus = prepare(
+        folders, plan={"write_mixtures": True, "test_speakers": ["ann_lee"]}
+    )
     entries = manifests(corpus)["test"]
     assert len(entries) == 8
     log = Path(corpus.data_root) / "test" / "log_test.txt"
@@ -312,13 +320,13 @@ def test_logs_of_written_mixtures_can_be_read_whatever_the_names(folders):
 
 
 def test_written_mixtures_are_used_again_and_replaced_if_lost(folders):
-    first = prepare(folders, written=True)
+    first = prepare(folders, plan={"write_mixtures": True})
     (lost, *others) = sorted((folders / "output" / "mixtures").rglob("*.wav"))
     times = {path: path.stat().st_mtime_ns for path in others}
-    assert prepare(folders, written=True) == first
+    assert prepare(folders, plan={"write_mixtures": True}) == first
     assert times == {path: path.stat().st_mtime_ns for path in others}
     lost.unlink()
-    assert prepare(folders, written=True) == first
+    assert prepare(folders, plan={"write_mixtures": True}) == first
     assert lost.exists()
 
 
@@ -361,7 +369,7 @@ def test_all_bad_files_are_in_one_report(folders):
 def test_silent_stretches_are_avoided(folders):
     gap = np.concatenate([burst(1.2), np.zeros(32000), burst(1.2)])
     write_wave(folders / "noise" / "noise_test" / "bus_1.wav", gap)
-    for item in datasets(prepare(folders))["test"]:
+    for item in prepare(folders).datasets()["test"]:
         assert item["noise_sig"].any()
 
 
@@ -401,7 +409,10 @@ def test_noise_among_the_speech(folders, speech, noise, files):
         match=f"have {files} files in common, .*name a folder of speech alone",
     ):
         prepare_mixture_corpus(
-            folders / speech, folders / noise, folders.parent / "output"
+            folders / speech,
+            folders / noise,
+            folders.parent / "output",
+            MixingPlan(),
         )
 
 
@@ -410,107 +421,124 @@ def test_speech_beside_the_noise_of_ms_snsd(folders):
     clean = folders / "noise" / "clean_train"
     (folders / "speech").rename(clean)
     corpus = prepare_mixture_corpus(
-        clean, folders / "noise", folders / "other", progressbar=False
+        clean,
+        folders / "noise",
+        folders / "other",
+        MixingPlan(**PLAN),
+        progressbar=False,
     )
     assert manifests(corpus) == expected
 
 
-@pytest.mark.parametrize("option", ["written", "skip_bad_files"])
-def test_switches_are_said_in_full(folders, option):
+def test_switches_are_said_in_full(folders):
     with pytest.raises(ValueError, match="must be True or False"):
-        prepare(folders, **{option: "False"})
+        prepare(folders, skip_bad_files="False")
 
 
-@pytest.mark.parametrize("option", ["paper_mixing", "loop_noise"])
-def test_switches_of_a_plan_are_said_in_full(option):
-    with pytest.raises(ValueError, match=f"{option} is 'no', must be True or"):
-        MixingPlan(**{option: "no"})
+@pytest.mark.parametrize("absent", [0, 1])
+def test_speech_needs_noise_and_noise_needs_speech(folders, absent):
+    names = [folders / "speech", folders / "noise"]
+    names[absent] = None
+    with pytest.raises(ValueError, match="is None.*: name both, a folder of"):
+        prepare_mixture_corpus(*names, folders / "output", MixingPlan())
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("train_snrs_db", []),
-        ("train_snrs_db", -5),
-        ("test_snrs_db", [0, "5"]),
-        ("test_snrs_db", [float("nan")]),
-        ("test_snrs_db", [5, 5]),
-        ("noise_offset", "end"),
-        ("level_dbfs", 3),
-        ("level_dbfs", "-25"),
-    ],
-)
-def test_impossible_plan(option, value):
-    with pytest.raises(ValueError, match=f"{option} is .*, must be"):
-        MixingPlan(**{option: value})
+# Recordings of one's own, with the defaults of speech enhancement
 
 
-@pytest.mark.parametrize("number", [0, 2.5, "all"])
-def test_impossible_number_of_mixtures(number):
-    with pytest.raises(ValueError, match="max_test_mixtures is"):
-        MixingPlan(max_mixtures={"test": number})
+@pytest.fixture
+def own(tmp_path):
+    """Make four speakers with two utterances each, and short noises."""
+    for seed, speaker in enumerate(("anna", "bert", "carl", "male")):
+        for number in (1, 2):
+            path = tmp_path / "speech" / speaker / f"{number}.wav"
+            write_wave(path, 0.2 * burst(1.2, seed=10 * seed + number))
+    for seed, name in enumerate(["bus", "cafe", "hum_1", "hum_2", "rain"]):
+        write_wave(
+            tmp_path / "noise" / f"{name}.wav", burst(0.5, seed=99 + seed)
+        )
+    return tmp_path
 
 
-# Recipe
-
-
-@pytest.fixture(scope="module")
-def prepare_harvard():
-    path = "recipes/LE/okd/harvard_prepare.py"
-    spec = importlib.util.spec_from_file_location(
-        "harvard_prepare", Path(__file__).parents[2] / path
-    )
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    return recipe.prepare_harvard
-
-
-def test_recipe_prepares_harvard(folders, prepare_harvard):
-    shutil.rmtree(folders / "speech")
-    for talker in ("male", "female"):
-        for number in (1, 600, 601, 660, 661, 720):
-            path = folders / "speech" / talker / f"h_{number:03d}.wav"
-            write_wave(path, burst(1.0, 48000), 48000)
-    arguments = [str(folders / name) for name in ("speech", "noise", "output")]
-    with pytest.raises(ValueError, match="lacks sentence 2-599, 602-659, 662-"):
-        prepare_harvard(*arguments, progressbar=False)
-    corpus = prepare_harvard(
-        *arguments,
-        max_test_mixtures=7,
-        skip_bad_files=True,
+def mix(own, output="output", **plan):
+    return prepare_mixture_corpus(
+        own / "speech",
+        own / "noise",
+        own / output,
+        MixingPlan(**plan),
         progressbar=False,
     )
-    assert corpus.corpus == "Harvard sentences"
-    assert corpus.data_root == str(folders / "output" / "speech_16k")
-    assert corpus.mixtures == {"train": 24, "valid": 24, "test": 7}
-    assert "male_601_hum_-7dB" in manifests(corpus)["valid"]
-    with pytest.raises(ValueError, match="divided by their number"):
-        prepare_harvard(*arguments, test_talkers=["male"])
 
 
-def test_recipe_without_folders_prepares_the_mini_corpus(
-    tmp_path, prepare_harvard, monkeypatch
-):
-    monkeypatch.setattr(mini_listening, "FILES_PER_TYPE", 2)
-    corpus = prepare_harvard(None, None, str(tmp_path), progressbar=False)
-    assert corpus.corpus == "mini corpus"
-    assert corpus.noises == {
-        "train": ["babble", "pink", "speech_shaped"],
-        "valid": ["babble", "pink", "speech_shaped"],
-        "test": ["hum", "modulated"],
+def test_speakers_and_noise_files_are_in_one_split_each(own):
+    for field in ("speaker", "noise_wav"):
+        heard = {
+            split: {entry[field] for entry in found.values()}
+            for split, found in manifests(mix(own)).items()
+        }
+        assert all(heard.values())
+        assert len(set.union(*heard.values())) == sum(map(len, heard.values()))
+
+
+def test_the_split_is_reported(own):
+    mix(own, test_speakers=["anna"], test_noises=["hum"])
+    report = json.loads((own / "output" / "corpus.json").read_text())
+    assert report["talkers"] == {
+        "train": ["carl", "male"],
+        "valid": ["bert"],
+        "test": ["anna"],
     }
-    for split, entries in manifests(corpus).items():
-        speakers = {entry["speaker"] for entry in entries.values()}
-        assert speakers == set(TALKERS[split])
-    assert len(datasets(corpus)["test"][0]["clean_sig"])
-    noises = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("noise_*/*")}
-    assert len(noises) == 10
-    assert prepare_harvard(None, None, str(tmp_path)) == corpus
-    assert noises == {
-        p: p.stat().st_mtime_ns for p in tmp_path.rglob("noise_*/*")
+    assert report["noises"] == {
+        "train": ["bus", "cafe"],
+        "valid": ["rain"],
+        "test": ["hum"],
     }
 
 
-def test_recipe_needs_both_folders_or_none(tmp_path, prepare_harvard):
-    with pytest.raises(ValueError, match="name both, or neither"):
-        prepare_harvard(str(tmp_path), None, str(tmp_path / "output"))
+def test_noise_shorter_than_speech_is_repeated_at_the_exact_ratio(own):
+    for split, dataset in mix(own).datasets().items():
+        wanted = MixingPlan().snrs_db(split)
+        found = {
+            round(level_db(item["clean_sig"]) - level_db(item["noise_sig"]), 4)
+            for item in dataset
+        }
+        assert found == set(wanted)
+        item = dataset[0]
+        period = 8000  # 0.5 s
+        start = item["noise_sig"][:period]
+        assert torch.equal(start, item["noise_sig"][period : 2 * period])
+        assert torch.allclose(
+            item["clean_sig"] + item["noise_sig"], item["noisy_sig"], atol=1e-7
+        )
+
+
+def test_short_noises_start_anywhere(own):
+    starts = {
+        entry["noise_start"]
+        for found in manifests(mix(own)).values()
+        for entry in found.values()
+    }
+    assert len(starts) > 10 and max(starts) > 4000  # of 8000
+
+
+def test_numbers_of_mixtures(own):
+    assert mix(own, max_mixtures={"train": 3}).mixtures["train"] == 3
+    every = mix(own, "all", max_mixtures={"train": None}).mixtures["train"]
+    # two utterances of two speakers, in the one noise that trains
+    assert every == 4 * len(MixingPlan().train_snrs_db) <= MAX_MIXTURES["train"]
+
+
+def test_written_mixtures_are_a_corpus_with_logs(own):
+    most = {"train": 8, "valid": 2, "test": 6}
+    written = mix(own, "written", max_mixtures=most, write_mixtures=True)
+    corpus = own / "written" / "mixtures"
+    again = prepare_corpus(
+        corpus, own / "again", valid_speakers=["carl"], progressbar=False
+    )
+    assert again.utterances["test"] == written.mixtures["test"]
+    assert again.utterances["valid"] == 4
+    names = list(manifests(written)["test"])
+    known = find_conditions(corpus / "test" / "noisy", names)
+    for name, entry in manifests(written)["test"].items():
+        for condition in ("snr_db", "noise", "speaker"):
+            assert known[name][condition] == entry[condition]

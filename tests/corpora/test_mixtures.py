@@ -5,12 +5,12 @@ import pytest
 import torch
 from tiny_corpus import burst, write_wave
 
-from okd_brain.corpora.manifests import write_json
 from okd_brain.corpora.mixtures import (
     make_mixture_dataset,
     mixture_entry,
     read_noise,
 )
+from okd_brain.files import write_json
 from okd_brain.noises import mix
 
 SAMPLES = 4800
@@ -68,7 +68,7 @@ def test_level_and_ratio_are_those_asked_for(folder, snr_db, level_dbfs):
     torch.testing.assert_close(item["noisy_sig"], total)
 
 
-def test_signals_are_the_files_but_for_a_gain(folder):
+def test_signals_are_the_files_except_for_a_gain(folder):
     (item,) = dataset(folder)
     stretch = burst(1.0, seed=2)[100 : 100 + SAMPLES]
     for name, source in (("clean_sig", burst(seed=1)), ("noise_sig", stretch)):

@@ -1,11 +1,14 @@
-"""Who trains, who validates."""
+"""Who trains, who validates, who tests."""
 
 import pytest
 
-from okd_brain.corpora.layouts import Pair
+from okd_brain.corpora.paired import FilePair
+from okd_brain.corpora.speech import utterance_of
 from okd_brain.corpora.splits import (
     choose_speakers,
     known_speakers,
+    speaker_of,
+    split_by_speaker,
     split_pairs,
 )
 
@@ -13,18 +16,10 @@ from okd_brain.corpora.splits import (
 def good(train, test=("t",)):
     """Return pairs of one second for these speakers, one for each mention."""
     return [
-        (Pair(split, f"{speaker}_{n}.wav", "c", "n"), 16000)
+        (FilePair(split, f"{speaker}_{n}.wav", "c", "n"), 16000)
         for split, speakers in (("train", train), ("test", test))
         for n, speaker in enumerate(speakers)
     ]
-
-
-def test_voicebank_validates_on_p226_and_p287():
-    assert choose_speakers(["p225", "p287", "p226"]) == ["p226", "p287"]
-
-
-def test_one_of_the_two_is_not_voicebank():
-    assert choose_speakers(["p226"] * 20 + ["p225"] * 20) == ["p225"]
 
 
 @pytest.mark.parametrize(
@@ -62,13 +57,12 @@ def test_unknown_speakers_are_named():
 
 
 def test_speaker_is_the_name_before_the_first_underscore():
-    pair = Pair("train", "p226_001_mic1.wav", "p287/p287_p287.wav", "n")
+    pair = FilePair("train", "p226_001_mic1.wav", "p287/p287_p287.wav", "n")
     assert (pair.speaker, pair.utterance) == ("p226", "p226_001_mic1")
 
 
 def test_no_utterance_is_in_two_splits():
-    splits, speakers = split_pairs(good("aaabbbccc"), ["b"])
-    assert speakers == ["b"]
+    splits = split_pairs(good("aaabbbccc"), ["b"])
     assert list(splits["valid"]) == ["b_3", "b_4", "b_5"]
     assert list(splits["train"]) == [
         f"{s}_{n}" for n, s in zip((0, 1, 2, 6, 7, 8), "aaaccc", strict=True)
@@ -81,10 +75,9 @@ def test_no_utterance_is_in_two_splits():
     ("pairs", "speakers", "empty"),
     [
         (good("aab"), ["a", "b"], "train"),
-        (good("aab"), None, "train"),  # fewer than 20 altogether
         (good("aab", test=""), ["a"], "test"),
         (good("aab"), ["c"], "valid"),  # all of c's files were bad
-        ([], None, "train and valid and test"),
+        ([], ["a"], "train and valid and test"),
     ],
 )
 def test_a_split_without_utterances(pairs, speakers, empty):
@@ -95,3 +88,114 @@ def test_a_split_without_utterances(pairs, speakers, empty):
 def test_a_test_speaker_who_is_heard_in_training_is_reported(caplog):
     split_pairs(good("aab", test="bc"), ["a"])
     assert "also heard in training: b" in caplog.text
+
+
+# Folders of speech
+
+
+def files(counts):
+    """Return so many files of each speaker, in an order that is not sorted."""
+    return {
+        f"{speaker}/{number:02d}.wav": speaker
+        for speaker in sorted(counts, reverse=True)
+        for number in range(counts[speaker], 0, -1)
+    }
+
+
+def heard(splits):
+    return {
+        split: sorted({path.split("/")[0] for path in paths})
+        for split, paths in splits.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "speaker", "utterance"),
+    [
+        ("p225_001.wav", "p225", "p225_001"),
+        ("84-121123-0001.flac", "84", "84-121123-0001"),
+        ("84_a-b.flac", "84", "84_a-b"),
+        ("anna/p225_001.wav", "anna", "anna_p225_001"),
+        ("84/121123/84-121123-0001.flac", "84", "84_121123_84-121123-0001"),
+        ("hello.wav", "hello", "hello"),
+    ],
+)
+def test_speaker_and_name_come_from_the_path(path, speaker, utterance):
+    assert speaker_of(path) == speaker
+    assert utterance_of(path) == utterance
+
+
+def test_first_speakers_test_and_next_validate():
+    splits = split_by_speaker(files({"a": 5, "b": 5, "c": 5, "d": 45, "e": 60}))
+    assert heard(splits) == {
+        "test": ["a", "b"],  # 10 of 120 are a twelfth
+        "valid": ["c", "d"],
+        "train": ["e"],
+    }
+    assert all(paths == sorted(paths) for paths in splits.values())
+    assert sum(map(len, splits.values())) == 120
+
+
+def test_named_speakers_are_held_out():
+    counts = {"a": 1, "b": 1, "c": 9, "d": 9}
+    splits = split_by_speaker(files(counts), test_speakers=["d"])
+    assert heard(splits) == {
+        "test": ["d"],
+        "valid": ["a", "b"],
+        "train": ["c"],
+    }
+    splits = split_by_speaker(
+        files(counts), valid_speakers=["b", "c"], test_speakers=["a"]
+    )
+    assert heard(splits) == {
+        "test": ["a"],
+        "valid": ["b", "c"],
+        "train": ["d"],
+    }
+
+
+@pytest.mark.parametrize("counts", [{"a": 25}, {"a": 25, "b": 25}])
+def test_fewer_than_three_speakers_are_divided_by_file(counts):
+    splits = split_by_speaker(files(counts))
+    for speaker in counts:
+        numbers = {
+            split: [int(p[2:4]) for p in paths if p.startswith(speaker)]
+            for split, paths in splits.items()
+        }
+        assert numbers == {
+            "train": list(range(1, 20)),
+            "valid": [20, 21, 22],
+            "test": [23, 24, 25],
+        }
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "message"),
+    [
+        (
+            {"a": 2},
+            {},
+            "no speech is left for train: .* provide at least three",
+        ),
+        ({"a": 1}, {}, "left for train and valid"),
+        (
+            {"a": 9, "b": 9},
+            {"valid_speakers": ["a"], "test_speakers": ["b"]},
+            "left for train: there are 18 files of 2 speakers",
+        ),
+        (
+            {"a": 9, "b": 9, "c": 9},
+            {"test_speakers": ["x"]},
+            "test_speakers names",
+        ),
+        ({"a": 9, "b": 9, "c": 9}, {"valid_speakers": "a"}, "must be a list"),
+        (
+            {"a": 9, "b": 9, "c": 9},
+            {"valid_speakers": ["a"], "test_speakers": ["a"]},
+            "a is among both",
+        ),
+    ],
+)
+def test_impossible_splits(counts, options, message):
+    with pytest.raises(ValueError, match=message):
+        split_by_speaker(files(counts), **options)

@@ -14,11 +14,12 @@ import torch
 import yaml
 from experiments import BASE, LE_BASE, RECIPE, make_brain, speech
 
-from okd_brain.corpora.manifests import make_dataset, write_json
+from okd_brain.corpora import make_dataset
 from okd_brain.enhance import main as okd_enhance
 from okd_brain.evaluation.command import main
 from okd_brain.evaluation.tasks import ENHANCEMENT, LISTENING
 from okd_brain.export import export_generator
+from okd_brain.files import write_json
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.metrics import METRICS
 from okd_brain.resampling import resample

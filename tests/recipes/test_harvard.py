@@ -1,19 +1,37 @@
-"""Harvard sentences: numbers, splits, padded copies."""
+"""Harvard sentences: numbers, splits, padded copies; their mixtures."""
 
+import json
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from experiments import LE_RECIPE
 from tiny_corpus import burst, write_wave
 
-from okd_brain.corpora.audio_folders import list_audio
-from okd_brain.corpora.harvard import find_sentences, is_harvard
+from okd_brain.corpora import MixingPlan, list_audio, mini
+
+sys.path.insert(0, str(LE_RECIPE))
+from harvard_prepare import (  # noqa: E402
+    find_sentences,
+    is_harvard,
+    prepare_harvard,
+)
+
+sys.path.remove(str(LE_RECIPE))
+PLAN = MixingPlan(
+    train_snrs_db=[-11, -7, -3],
+    test_snrs_db=[-13, -9, -5, -1],
+    max_mixtures={"train": None, "valid": None, "test": 7},
+    loop_noise=False,
+)
 
 
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory):
-    """Make all 720 files of both talkers; what is in them is looked at later."""
+    """Make all 720 files of both speakers; what is in them is looked at later."""
     folder = tmp_path_factory.mktemp("harvard")
     for number in range(1, 721):
         for name in ("male/harvard", "female/EndPointed/f_hvd"):
@@ -37,7 +55,7 @@ def find(folder):
     return find_sentences(folder, list_audio(folder))
 
 
-def test_splits_are_by_number_for_both_talkers(complete):
+def test_splits_are_by_number_for_both_speakers(complete):
     assert is_harvard(complete)
     utterances, violations = find(complete)
     assert violations == []
@@ -47,13 +65,13 @@ def test_splits_are_by_number_for_both_talkers(complete):
         assert utterance.name == f"{utterance.speaker}_{number:03d}"
         assert utterance.path.startswith(f"{utterance.speaker}/")
         splits[utterance.speaker, utterance.split].append(number)
-    for talker in ("male", "female"):
-        assert splits[talker, "train"] == list(range(1, 601))
-        assert splits[talker, "valid"] == list(range(601, 661))
-        assert splits[talker, "test"] == list(range(661, 721))
+    for speaker in ("male", "female"):
+        assert splits[speaker, "train"] == list(range(1, 601))
+        assert splits[speaker, "valid"] == list(range(601, 661))
+        assert splits[speaker, "test"] == list(range(661, 721))
 
 
-def test_one_talker_is_enough(corpus):
+def test_one_speaker_is_enough(corpus):
     (corpus / "female").rename(corpus / "not_needed")
     utterances, violations = find(corpus)
     assert len(utterances) == 720 and violations == []
@@ -104,3 +122,62 @@ def test_padded_copies_alone_are_not_the_corpus(corpus):
     _, (violation,) = find(corpus)
     assert "lacks sentence 1, must have" in violation.rule
     assert "(1 padded copies do not count)" in violation.rule
+
+
+# Mixtures
+
+
+def manifests(corpus):
+    return {
+        split: json.loads(Path(path).read_text())
+        for split, path in corpus.manifests.items()
+    }
+
+
+def test_sentences_in_noise(tmp_path):
+    for speaker in ("male", "female"):
+        for number in (1, 600, 601, 660, 661, 720):
+            path = tmp_path / "speech" / speaker / f"h_{number:03d}.wav"
+            write_wave(path, burst(1.0, 48000), 48000)
+    for seed, name in enumerate(["train/hum_2", "train/hum_1", "test/bus_1"]):
+        path = tmp_path / "noise" / f"noise_{name}.wav"
+        write_wave(path, burst(3.0, seed=seed))
+    arguments = [tmp_path / name for name in ("speech", "noise", "output")]
+    with pytest.raises(ValueError, match="lacks sentence 2-599, 602-659, 662-"):
+        prepare_harvard(*arguments, PLAN, progressbar=False)
+    corpus = prepare_harvard(
+        *arguments, PLAN, skip_bad_files=True, progressbar=False
+    )
+    assert corpus.corpus == "Harvard sentences"
+    assert corpus.data_root == str(tmp_path / "output" / "speech_16k")
+    assert corpus.mixtures == {"train": 12, "valid": 12, "test": 7}
+    assert "male_601_hum_-7dB" in manifests(corpus)["valid"]
+    shutil.rmtree(tmp_path / "output")
+    with pytest.raises(ValueError, match="divided by their number"):
+        prepare_harvard(*arguments, PLAN, valid_speakers=["male"])
+
+
+def test_without_folders_the_mini_corpus_is_prepared(tmp_path, monkeypatch):
+    monkeypatch.setattr(mini, "FILES_PER_TYPE", 2)
+    corpus = prepare_harvard(None, None, tmp_path, PLAN, progressbar=False)
+    assert corpus.corpus == "mini corpus"
+    assert corpus.noises == {
+        "train": ["babble", "pink", "speech_shaped"],
+        "valid": ["babble", "pink", "speech_shaped"],
+        "test": ["hum", "modulated"],
+    }
+    for split, entries in manifests(corpus).items():
+        speakers = {entry["speaker"] for entry in entries.values()}
+        assert speakers == set(mini.SPEAKERS[split])
+    assert len(corpus.datasets()["test"][0]["clean_sig"])
+    noises = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("noise_*/*")}
+    assert len(noises) == 10
+    assert prepare_harvard(None, None, tmp_path, PLAN) == corpus
+    assert noises == {
+        p: p.stat().st_mtime_ns for p in tmp_path.rglob("noise_*/*")
+    }
+
+
+def test_both_folders_or_none(tmp_path):
+    with pytest.raises(ValueError, match="name both, .* or neither"):
+        prepare_harvard(tmp_path, None, tmp_path / "output", PLAN)

@@ -17,6 +17,7 @@ from speechbrain.inference.enhancement import SpectralMaskEnhancement
 from stand_ins import stand_in_for_speechmos
 
 from okd_brain.config import read_experiment
+from okd_brain.corpora import MixingPlan
 from okd_brain.enhance import command as enhance
 from okd_brain.export import load_discriminator
 from okd_brain.measures.optional import is_installed
@@ -367,7 +368,7 @@ def test_no_data_folder_means_the_mini_corpus(train, tmp_path, monkeypatch):
             "valid_speakers": None,
             "output_folder": str(tmp_path),
             "skip_bad_files": False,
-            "mixing": {},
+            "mixing": MixingPlan(),
         }
     )
     assert asked["data_folder"] == str(tmp_path / "mini_corpus")

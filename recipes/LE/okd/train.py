@@ -41,7 +41,9 @@ def prepare(hparams):
         hparams["data_folder"],
         hparams["noise_folder"],
         hparams["output_folder"],
-        **hparams["preparation"],
+        hparams["preparation"],
+        valid_speakers=hparams["valid_talkers"],
+        skip_bad_files=hparams["skip_bad_files"],
     )
 
 

@@ -19,9 +19,11 @@ from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.config import read_experiment
-from okd_brain.corpora.mini import build_mini_corpus
-from okd_brain.corpora.own_corpus import mix_recordings
-from okd_brain.corpora.preparation import check_options, refuse_unused
+from okd_brain.corpora import (
+    build_mini_corpus,
+    check_mixing,
+    prepare_mixture_corpus,
+)
 from okd_brain.distributed import end_distributed_run
 from okd_brain.training.run import make_brain, train_and_test
 
@@ -33,22 +35,21 @@ def prepare(hparams):
     """Prepare the corpus, mix one, or build the mini corpus."""
     from voicebank_prepare import prepare_voicebank
 
-    data_folder = hparams["data_folder"]
+    data_folder, noise_folder = hparams["data_folder"], hparams["noise_folder"]
+    output_folder = hparams["output_folder"]
     options = {
         "valid_speakers": hparams["valid_speakers"],
         "skip_bad_files": hparams["skip_bad_files"],
     }
-    mixing = hparams["mixing"]
-    check_options("mixing", mixing, mix_recordings, taken=options)
-    if hparams["noise_folder"] is not None:
-        return mix_recordings(
+    check_mixing(hparams["mixing"], noise_folder)
+    if noise_folder is not None:
+        return prepare_mixture_corpus(
             data_folder,
-            hparams["noise_folder"],
-            hparams["output_folder"],
+            noise_folder,
+            output_folder,
+            hparams["mixing"],
             **options,
-            **mixing,
         )
-    refuse_unused("mixing", mixing, mix_recordings, "noise_folder")
     if data_folder is None:
         logger.info(
             "No data_folder: training on the bundled mini corpus with a short "
@@ -56,9 +57,9 @@ def prepare(hparams):
             "nothing beyond that."
         )
         data_folder, options["valid_speakers"] = build_mini_corpus(
-            Path(hparams["output_folder"]) / "mini_corpus"
+            Path(output_folder) / "mini_corpus"
         )
-    return prepare_voicebank(data_folder, hparams["output_folder"], **options)
+    return prepare_voicebank(data_folder, output_folder, **options)
 
 
 def build(argv):

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from okd_brain.corpora import mini as mini_corpus
-from okd_brain.corpora.layouts import LAYOUTS
-from okd_brain.corpora.mini import (
-    PROMPTS_FOLDER,
-    SNRS_DB,
-    TALKERS,
+from okd_brain.corpora import (
+    LAYOUTS,
     build_mini_corpus,
+    build_mini_noises,
+    mini,
+    prepare_corpus,
 )
-from okd_brain.corpora.paired import prepare_corpus
+from okd_brain.corpora.mini import PROMPTS_FOLDER, SNRS_DB, SPEAKERS
 from okd_brain.noises import NOISES
 
 
@@ -59,18 +58,19 @@ def read_pairs(corpus):
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """Cut the corpus to five prompts per talker, for tests that mix anew."""
+    """Cut the corpus to five prompts per speaker, for tests that mix again."""
     folder = tmp_path / "prompts"
     folder.mkdir()
-    for talker in itertools.chain(*TALKERS.values()):
-        for path in sorted(PROMPTS_FOLDER.glob(f"{talker}_*"))[:5]:
+    for speaker in itertools.chain(*SPEAKERS.values()):
+        for path in sorted(PROMPTS_FOLDER.glob(f"{speaker}_*"))[:5]:
             (folder / path.name).symlink_to(path)
-    for name in mini_corpus.LICENCE_FILES:
+    for name in mini.LICENCE_FILES:
         (folder / name).symlink_to(PROMPTS_FOLDER / name)
-    monkeypatch.setattr(mini_corpus, "PROMPTS_FOLDER", folder)
+    monkeypatch.setattr(mini, "PROMPTS_FOLDER", folder)
     return folder
 
 
+@pytest.mark.slow
 def test_it_is_a_corpus_that_prepares_without_complaint(corpus, tmp_path):
     prepared = prepare_corpus(
         corpus.data_folder,
@@ -80,17 +80,18 @@ def test_it_is_a_corpus_that_prepares_without_complaint(corpus, tmp_path):
     )
     assert prepared.layout == "VoiceBank-DEMAND, 28 speakers, 16000 Hz"
     assert prepared.utterances == {"train": 72, "valid": 20, "test": 20}
-    for split, talkers in TALKERS.items():
+    for split, speakers in SPEAKERS.items():
         manifest = Path(prepared.manifests[split]).read_text()
-        for other in itertools.chain(*TALKERS.values()):
-            assert (f'"speaker": "{other}"' in manifest) == (other in talkers)
+        for other in itertools.chain(*SPEAKERS.values()):
+            assert (f'"speaker": "{other}"' in manifest) == (other in speakers)
 
 
-def test_talkers_of_the_splits_are_different_people():
-    talkers = list(itertools.chain(*TALKERS.values()))
-    assert len(talkers) == len(set(talkers)) == 4
+def test_speakers_of_the_splits_are_different_people():
+    speakers = list(itertools.chain(*SPEAKERS.values()))
+    assert len(speakers) == len(set(speakers)) == 4
 
 
+@pytest.mark.slow
 def test_ratio_is_that_of_the_log_and_nothing_clips(corpus):
     mixtures = log(corpus)
     names = []
@@ -108,14 +109,15 @@ def test_ratio_is_that_of_the_log_and_nothing_clips(corpus):
     assert sorted(names) == sorted(mixtures)
 
 
+@pytest.mark.slow
 def test_every_noise_at_every_ratio(corpus):
     mixtures = log(corpus)
     combinations = set(itertools.product(NOISES, SNRS_DB))
-    for talkers in TALKERS.values():
+    for speakers in SPEAKERS.values():
         met = collections.Counter(
             mixture
             for name, mixture in mixtures.items()
-            if name.split("_")[0] in talkers
+            if name.split("_")[0] in speakers
         )
         assert set(met) == combinations
         assert max(met.values()) - min(met.values()) <= 1
@@ -137,13 +139,14 @@ def test_noise_is_made_of_other_prompts_of_the_same_split(
     for kind in NOISES:
         monkeypatch.setitem(NOISES, kind, spy)
     build_mini_corpus(tmp_path / "mini_corpus")
-    # Two talkers of five prompts each train; the prompt itself is left out.
-    expected = [(set(TALKERS["train"]), 9)] * 20
-    expected += [(set(TALKERS["valid"]), 4)] * 10
-    expected += [(set(TALKERS["test"]), 4)] * 10
+    # Two speakers of five prompts each train; the prompt itself is left out.
+    expected = [(set(SPEAKERS["train"]), 9)] * 20
+    expected += [(set(SPEAKERS["valid"]), 4)] * 10
+    expected += [(set(SPEAKERS["test"]), 4)] * 10
     assert [(set(call), len(call)) for call in calls] == expected
 
 
+@pytest.mark.slow
 def test_same_bytes_each_time(small, tmp_path):
     first = build_mini_corpus(tmp_path / "first")
     np.random.default_rng().random()
@@ -151,10 +154,11 @@ def test_same_bytes_each_time(small, tmp_path):
     assert contents(first.data_folder) == contents(second.data_folder)
 
 
+@pytest.mark.slow
 def test_both_mixtures_of_a_prompt_differ_in_noise_and_ratio(corpus):
     mixtures = log(corpus)
-    for talker in itertools.chain(*TALKERS.values()):
-        own = [mixtures[n] for n in mixtures if n.startswith(f"{talker}_")]
+    for speaker in itertools.chain(*SPEAKERS.values()):
+        own = [mixtures[n] for n in mixtures if n.startswith(f"{speaker}_")]
         for (kind, snr_db), (kind_2, snr_db_2) in zip(
             own[::2], own[1::2], strict=True
         ):
@@ -169,6 +173,7 @@ def test_complete_corpus_is_used_again(small, tmp_path):
     assert times == {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
 
 
+@pytest.mark.slow
 def test_damaged_or_outdated_corpus_is_mixed_again(
     small, tmp_path, monkeypatch
 ):
@@ -177,7 +182,7 @@ def test_damaged_or_outdated_corpus_is_mixed_again(
     (folder / "clean_testset_wav_16k" / "ivrvoice_001.wav").unlink()
     build_mini_corpus(folder)
     assert contents(folder) == before
-    monkeypatch.setattr(mini_corpus, "SEED", 1)
+    monkeypatch.setattr(mini, "SEED", 1)
     build_mini_corpus(folder)
     after = contents(folder)
     assert after.keys() == before.keys()
@@ -188,7 +193,7 @@ def test_interrupted_mixing_leaves_nothing(small, tmp_path, monkeypatch):
     def interrupt(path, content):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mini_corpus, "write_json", interrupt)
+    monkeypatch.setattr(mini, "write_json", interrupt)
     with pytest.raises(KeyboardInterrupt):
         build_mini_corpus(tmp_path / "run" / "mini_corpus")
     assert list((tmp_path / "run").iterdir()) == []
@@ -196,20 +201,22 @@ def test_interrupted_mixing_leaves_nothing(small, tmp_path, monkeypatch):
 
 def test_foreign_folder_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(ValueError, match="is no mini corpus, so it is left"):
+    with pytest.raises(ValueError, match="is not a mini corpus, so it is left"):
         build_mini_corpus(tmp_path)
     assert (tmp_path / "thesis.tex").exists()
 
 
-def test_absent_prompts(tmp_path, monkeypatch):
-    monkeypatch.setattr(mini_corpus, "PROMPTS_FOLDER", tmp_path)
+@pytest.mark.parametrize("build", [build_mini_corpus, build_mini_noises])
+def test_absent_prompts(tmp_path, monkeypatch, build):
+    monkeypatch.setattr(mini, "PROMPTS_FOLDER", tmp_path)
     with pytest.raises(ValueError, match="there is no .*allison_.* a clone"):
-        build_mini_corpus(tmp_path / "mini_corpus")
+        build(tmp_path / "mini_corpus")
 
 
+@pytest.mark.slow
 def test_licences_travel_with_the_speech(corpus):
     text = (Path(corpus.data_folder) / "README.md").read_text()
     assert "CC-BY-SA-3.0" in text
-    for talker in itertools.chain(*TALKERS.values()):
-        assert f"`{talker}_" in text
+    for speaker in itertools.chain(*SPEAKERS.values()):
+        assert f"`{speaker}_" in text
     assert (Path(corpus.data_folder) / "COPYRIGHT.debian.txt").exists()

@@ -8,9 +8,9 @@ from okd_brain.corpora.examination import Recording
 from okd_brain.corpora.noise_sets import (
     MS_SNSD_TYPES,
     choose_noises,
+    divide_noises,
     noise_type,
 )
-from okd_brain.corpora.noise_splits import divide_noises
 
 FOLDER = Path("noises")
 SNSD = [
@@ -113,13 +113,13 @@ def test_impossible_types(listing, options, message):
         choose_noises(FOLDER, listing, **options)
 
 
-def divide(lengths, noises, **longest):
+def divide(lengths, noises, loop=False, **longest):
     recordings = {
         path: Recording(f"16k/{path}", samples, 10.0)
         for path, samples in lengths.items()
     }
     longest = {"train": 100, "valid": 100, "test": 100} | longest
-    return divide_noises(FOLDER, noises, recordings, longest)
+    return divide_noises(FOLDER, noises, recordings, longest, loop=loop)
 
 
 def test_last_fifth_of_the_files_validates():
@@ -180,3 +180,18 @@ def test_noise_shorter_than_speech_is_rejected():
         "has 0.500 s of noise for test (from 0.000 s on), must have at least "
         "the 1.000 s of the longest speech there"
     )
+
+
+def test_short_noise_may_be_looped():
+    noises = {"train": {"a": ["a.wav"]}, "test": {}}
+    sources, violations = divide({"a.wav": 90}, noises, loop=True)
+    assert not violations
+    assert sources["train"]["a"] == [("16k/a.wav", 0, 90)]
+
+
+def test_a_part_of_a_file_is_never_looped():
+    """It would go on with the part that another split hears."""
+    noises = {"train": {"a": ["a.wav"]}, "test": {}}
+    sources, _ = divide({"a.wav": 150}, noises, loop=True, train=140, valid=50)
+    assert not sources["valid"]
+    assert sources["train"]["a"] == [("16k/a.wav", 0, 150)]

@@ -1,0 +1,37 @@
+"""What all corpora have in common: which files there are, which are bad."""
+
+import pytest
+
+from okd_brain.corpora import Violation, list_audio
+from okd_brain.corpora.preparation import report_bad_files
+
+
+def test_audio_files_are_listed_sorted(tmp_path):
+    for name in ("b/2.flac", "b/10.WAV", "a.wav", "._a.wav", "b/.x/c.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("12345")
+    (tmp_path / "readme.txt").touch()
+    (tmp_path / "folder.wav").mkdir()
+    (tmp_path / "broken.wav").symlink_to(tmp_path / "nowhere.wav")
+    listing = list_audio(tmp_path)
+    assert list(listing) == ["a.wav", "b/10.WAV", "b/2.flac"]
+    assert listing["a.wav"] == [5, (tmp_path / "a.wav").stat().st_mtime_ns]
+
+
+def test_folders_without_audio(tmp_path):
+    with pytest.raises(ValueError, match="nowhere: there is no such folder"):
+        list_audio(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="there is no audio file in it"):
+        list_audio(tmp_path)
+
+
+def test_report_names_twenty_and_stores_all(tmp_path, caplog):
+    violations = [Violation(f"{n}.wav", "is bad") for n in range(30)]
+    with pytest.raises(ValueError, match="^30 files break a rule") as error:
+        report_bad_files(violations, tmp_path, False)
+    assert "  19.wav: is bad\n  ... and 10 more\nRepair" in str(error.value)
+    assert "20.wav" not in str(error.value)
+    stored = (tmp_path / "bad_files.txt").read_text().splitlines()
+    assert stored == [f"{n}.wav\tis bad" for n in range(30)]
+    report_bad_files(violations, tmp_path, True)
+    assert "29.wav: is bad" in caplog.text
