@@ -32,8 +32,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import composite_loops as loops  # noqa: E402
 
-from okd_brain.measures.composite import CompositeReference  # noqa: E402
-from okd_brain.measures.pair import Pair, ReferenceHalves  # noqa: E402
+from okd_brain.measures import (  # noqa: E402
+    CompositeReference,
+    Pair,
+    ReferenceHalves,
+)
 from okd_brain.metrics import METRICS  # noqa: E402
 from okd_brain.scoring import Scorer  # noqa: E402
 

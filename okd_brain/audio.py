@@ -262,6 +262,15 @@ def printable(path):
 
     Bytes that are not UTF-8 are shown escaped.
 
+    Arguments
+    ---------
+    path : str or Path
+        As Python decodes names of files.
+
+    Returns
+    -------
+    str
+
     Example
     -------
     >>> print(printable(os.fsdecode(b"caf\xe9.wav")))

@@ -1,87 +1,115 @@
 """MetricGAN-OKD: K generators, their discriminator, and the mimicry between them.
 
-An epoch is a sequence of whole passes over its utterances: the generators
-(``generator``), the discriminator on what one of them makes of these
-(``current``), on a share of the past (``replay``), and on the current set again.
-``curriculum.py`` plans them; here is what each update does.
+The method of Shin et al. (ICML 2023), in the order of the paper: the epoch, the
+losses, the updates. Data, scores, checkpoints and logs are in
+``okd_brain.training``.
 """
 
-import speechbrain as sb
 import torch
+from speechbrain.core import Stage
 
 from okd_brain.distributed import without_ddp, world_size
 from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers, mse
-from okd_brain.training.current_set import CurrentSetMaker
-from okd_brain.training.evaluating import EvaluatingBrain
-from okd_brain.training.excerpts import ExcerptReader
-from okd_brain.training.networks import discriminator_heads
-from okd_brain.training.optimizers import (
-    anneal,
-    follow_experiment,
-    make_optimizers,
-    of_phase,
+from okd_brain.training import (
+    CurrentSetMaker,
+    EvaluatingBrain,
+    ExcerptReader,
+    Optimizers,
+    Phase,
+    PhasedLoader,
+    Replay,
 )
-from okd_brain.training.phases import PhasedLoader
-from okd_brain.training.replay import Replay
-from okd_brain.training.running_means import RunningMeans
 
 
 class OKDBrain(EvaluatingBrain):
     """Train generators on perceptual metrics with online knowledge distillation.
 
-    Arguments are those of ``EvaluatingBrain``.
+    Arguments
+    ---------
+    modules : Networks
+        From ``build_modules``.
+    hparams : dict
+        The experiment; ``recipes/VoiceBank/okd/hparams/okd_pesq_csig.yaml``
+        explains every key.
+    run_opts : dict or RunOptions, optional
+        SpeechBrain's run options.
+    checkpointer : AtomicCheckpointer
+        Everything that an exact continuation needs is registered with it.
     """
 
     def __init__(self, modules, hparams, run_opts=None, checkpointer=None):
         super().__init__(modules, hparams, run_opts, checkpointer)
         self.heads = heads_of(self.targets)
-        self.discriminator_heads = discriminator_heads(
-            hparams["targets"], hparams["discriminator"]
-        )
         self.replay = Replay(
             self.checkpointer.checkpoints_dir / "replay",
             self.task.sample_rate,
             self.hparams.max_history,
         )
         self.checkpointer.add_recoverable("replay", self.replay)
-        self.train_means = RunningMeans()
         self.phase = None  # set by fit_batch
         self.source = None  # what D judges now; set by fit_batch
 
     # The epoch ----------------------------------------------------------------
 
-    def make_dataloader(
-        self, dataset, stage, ckpt_prefix="dataloader-", **loader_kwargs
-    ):
-        """Return the phased loader for training."""
-        if stage != sb.Stage.TRAIN:
-            return super().make_dataloader(dataset, stage, **loader_kwargs)
-        self.train_lengths = {
-            key: entry["length"] for key, entry in dataset.data.items()
-        }
-        reader = ExcerptReader(dataset, self.heads, self.replay)
-        self.make_current_set = CurrentSetMaker(
-            self.task,
-            reader,
-            self.replay,
-            self.make_scorer(self.learnt),
-            self.device,
-        )
-        self.train_loader = PhasedLoader(
-            lambda epoch: self.curriculum.plan(
-                epoch, self.train_lengths, self.replay, self.current_set
-            ),
-            reader,
-            self.rank,
-            world_size(),
-            self.debug_limit,
-            **loader_kwargs,
-        )
-        self.checkpointer.add_recoverable(
-            ckpt_prefix + stage.name, self.train_loader
-        )
-        return self.train_loader
+    def phases(self, epoch):
+        """Return the phases of an epoch: whole passes, in this order.
+
+        The generators learn from the discriminator; the discriminator learns
+        from what one of them makes of the epoch's utterances, from a share of
+        the past, and from the first again.
+
+        Arguments
+        ---------
+        epoch : int
+            Counted from 1.
+
+        Returns
+        -------
+        list of Phase
+        """
+        plan = self.curriculum
+        drawn = len(plan.draw(self.train_lengths, epoch))
+        past = int(plan.history_portion * len(self.replay.past))
+        size = plan.batch_size
+
+        warmup = Phase("warmup", drawn, plan.warmup_batch_size)
+        generator = Phase("generator", drawn, size)
+        first = Phase("current", drawn, size, order="first current")
+        replay = Phase("replay", past + drawn, size, order="replay")
+        second = Phase("current", drawn, size, order="second current")
+
+        if epoch == 1 and plan.stage_of(epoch) == "okd":
+            # A discriminator that has seen nothing would teach noise.
+            return [first, replay, second]
+        return {
+            "warmup": [warmup],
+            "discriminator": [first, replay, second],
+            "okd": [generator, first, replay, second],
+        }[plan.stage_of(epoch)]
+
+    def items(self, phase, epoch):
+        """Return what a phase visits, in order.
+
+        Arguments
+        ---------
+        phase : Phase
+            One of ``phases``.
+        epoch : int
+            Counted from 1.
+
+        Returns
+        -------
+        list of Excerpt or list of Record
+        """
+        if phase.name in ("warmup", "generator"):
+            return self.curriculum.draw(self.train_lengths, epoch)
+        rng = self.curriculum.rng(phase.order, epoch)
+        records = self.current_set(epoch)
+        if phase.name == "replay":
+            portion = self.curriculum.history_portion
+            records = self.replay.sample(portion, rng) + records
+        return rng.sample(records, len(records))
 
     def current_set(self, epoch):
         """Return the epoch's scored records; made when first asked for."""
@@ -104,54 +132,147 @@ class OKDBrain(EvaluatingBrain):
             self.train_means.add("left out of D's data", left_out)
         return self.replay.current
 
-    def on_stage_start(self, stage, epoch=None):
-        """Tell the loader which epoch it is."""
-        if stage == sb.Stage.TRAIN:
-            self.train_loader.set_epoch(epoch)
-            self.train_means.clear()
+    def make_dataloader(
+        self, dataset, stage, ckpt_prefix="dataloader-", **loader_kwargs
+    ):
+        """Return the loader of all phases, and prepare the current set."""
+        if stage != Stage.TRAIN:
+            return super().make_dataloader(dataset, stage, **loader_kwargs)
+        self.train_lengths = {
+            key: entry["length"] for key, entry in dataset.data.items()
+        }
+        reader = ExcerptReader(dataset, self.heads, self.replay)
+        self.make_current_set = CurrentSetMaker(
+            self.task,
+            reader,
+            self.replay,
+            self.make_scorer(self.learnt),
+            self.device,
+        )
+        self.train_loader = PhasedLoader(
+            self.phases,
+            self.items,
+            reader,
+            self.rank,
+            world_size(),
+            self.debug_limit,
+            **loader_kwargs,
+        )
+        self.checkpointer.add_recoverable(
+            ckpt_prefix + stage.name, self.train_loader
+        )
+        return self.train_loader
 
-    def on_stage_end(self, stage, stage_loss, epoch=None):
-        """After the updates, the current set becomes part of the past."""
-        if stage != sb.Stage.TRAIN:
-            super().on_stage_end(stage, stage_loss, epoch)
-            return
-        self.replay.add_current()
-        since = epoch - self.curriculum.preparation
-        if since > 0:
-            anneal(self.optimizers_dict, self.hparams, since)
-        self.train_stats = {"loss": stage_loss, **self.train_means.summary()}
+    # The losses ---------------------------------------------------------------
 
-    def end_epoch(self, epoch, scores):
-        """Save the epoch, then delete the waves that nothing names any more."""
-        super().end_epoch(epoch, scores)
-        if self.hparams.max_history is not None and self.rank == 0:
-            kept = self.checkpointer.list_checkpoints()
-            self.replay.prune([c.paramfiles["replay"] for c in kept])
+    def generator_loss(self, k, outputs, inputs):
+        """Return the loss of generator k: its metric, and its peers.
 
-    # Updates ------------------------------------------------------------------
+        ``mean((D(clean, y_k)[k] - 1)^2) + alpha * sum_j mimicry(y_k, y_j)``.
+        With several terms in its target, their weighted mean comes first.
 
-    def init_optimizers(self):
-        """Give every network its own optimizer."""
-        self.optimizers_dict = make_optimizers(self.modules, self.hparams)
-        for name, optimizer in self.optimizers_dict.items():
-            self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
+        Arguments
+        ---------
+        k : int
+            Index of the generator among the targets.
+        outputs : list of torch.Tensor
+            [batch, frames, bins] each, what every generator made of the batch.
+        inputs : object
+            The batch, analysed by the task.
 
-    def freeze_optimizers(self, optimizers):
-        """Return the optimizers that the present phase steps."""
-        return of_phase(optimizers, self.phase) if self.phase else optimizers
+        Returns
+        -------
+        torch.Tensor
+            Scalar.
+        """
+        target = self.targets[k]
+        scores = self.discriminate(
+            outputs[k], inputs, list(target.terms), frozen=True
+        )
+        errors = ((scores - 1) ** 2).mean(dim=0)
+        adversarial = sum(
+            weight * error
+            for weight, error in zip(target.weights, errors, strict=True)
+        )
+        mimicry = from_peers(self.hparams.mimicry, outputs, k, inputs.frames)
+        self.train_means.add(f"{target.name} adversarial", adversarial)
+        self.train_means.add(f"{target.name} mimicry", mimicry)
+        return adversarial + self.hparams.alpha * mimicry
 
-    def on_fit_start(self):
-        """Compile, wrap, recover; refuse to go on with half a replay."""
-        super().on_fit_start()
-        follow_experiment(self.optimizers_dict, self.hparams)
-        missing = self.replay.missing()
-        if missing:
-            raise ValueError(
-                f"The checkpoint in {self.checkpointer.checkpoints_dir} knows "
-                f"{len(missing)} enhanced files that {self.replay.folder} does "
-                f"not hold, {missing[0]} first. Restore them, or train in a "
-                "new output_folder."
+    def discriminator_loss(self, scores, batch):
+        """Return D's squared error, a mean over heads, summed over networks.
+
+        Arguments
+        ---------
+        scores : torch.Tensor
+            [batch, heads], D's estimates.
+        batch : PaddedBatch
+            With ``enhanced_label`` and ``unprocessed_label``, [batch, heads],
+            normalised true scores.
+
+        Returns
+        -------
+        torch.Tensor
+            Scalar.
+        """
+        if self.source == "clean":
+            labels = scores.new_tensor(
+                [head.clean_label for head in self.heads]
             )
+            labels = labels.expand_as(scores)
+        else:
+            is_enhanced = self.source == "enhanced"
+            name = "enhanced_label" if is_enhanced else "unprocessed_label"
+            labels = batch[name].data
+        errors = ((scores - labels) ** 2).mean(dim=0)
+        by_head = {}
+        for head, error in zip(self.heads, errors, strict=True):
+            by_head[head.name] = error
+            self.train_means.add(f"D {head.name} {self.source}", error)
+        return sum(
+            torch.stack([by_head[head.name] for head in own]).mean()
+            for own in self.discriminator_heads.values()
+        )
+
+    def supervised_loss(self, outputs, inputs):
+        """Return the squared errors of all spectra, summed over generators."""
+        aim = self.task.supervised_target(inputs)
+        losses = [mse(output, aim, inputs.frames) for output in outputs]
+        for loss in losses:
+            self.train_means.add("spectral error", loss)
+        return sum(losses)
+
+    def discriminate(self, spectrum, inputs, heads, frozen=False):
+        """Return D's estimate of the normalised scores of a spectrum.
+
+        Arguments
+        ---------
+        spectrum : torch.Tensor
+            [batch, frames, bins], what is judged.
+        inputs : object
+            The batch it belongs to, analysed by the task.
+        heads : list of Term
+            Which scores.
+        frozen : bool
+            Whether D does not learn now; DDP would wait for its gradients.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, len(heads)], float32.
+        """
+        seen = self.task.discriminator_input(spectrum, inputs)
+        scores = {}
+        for name, own in self.discriminator_heads.items():
+            if any(head in heads for head in own):
+                module = self.modules[name]
+                network = without_ddp(module) if frozen else module
+                columns = network(seen, inputs.frames).float().unbind(dim=1)
+                for head, column in zip(own, columns, strict=True):
+                    scores[head.name] = column
+        return torch.stack([scores[head.name] for head in heads], dim=1)
+
+    # The updates --------------------------------------------------------------
 
     def fit_batch(self, phased_batch):
         """Make the updates of one batch: K generator steps, or D's.
@@ -181,30 +302,20 @@ class OKDBrain(EvaluatingBrain):
             losses.append(super().fit_batch(batch))
         return torch.stack(losses).mean()
 
-    def on_fit_batch_start(self, batch, should_step):
-        """Freeze the discriminators while generators learn from them."""
-        for name in self.discriminator_heads:
-            self.modules[name].requires_grad_(self.phase != "generator")
-
-    def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Count the steps each network has made."""
-        active = self.freeze_optimizers(self.optimizers_dict)
-        self.steps.update(name.removeprefix("warmup_") for name in active)
-
     def compute_forward(self, batch, stage):
         """Run the networks that the phase trains."""
-        if stage != sb.Stage.TRAIN:
+        if stage != Stage.TRAIN:
             return super().compute_forward(batch, stage)
         inputs = self.task.inputs(batch)
         if self.phase in ("warmup", "generator"):
-            networks = [self.modules[f"g_{t.name}"] for t in self.targets]
+            networks = [self.modules[target.module] for target in self.targets]
             return inputs, [self.task.estimate(g, inputs) for g in networks]
         judged = self.task.judged(self.source, batch, inputs)
         return inputs, self.discriminate(judged, inputs, self.heads)
 
     def compute_objectives(self, predictions, batch, stage):
         """Return the sum of the losses of all networks that learn now."""
-        if stage != sb.Stage.TRAIN:
+        if stage != Stage.TRAIN:
             return super().compute_objectives(predictions, batch, stage)
         inputs, outputs = predictions
         if self.phase == "warmup":
@@ -220,82 +331,65 @@ class OKDBrain(EvaluatingBrain):
             return loss
         return self.discriminator_loss(outputs, batch)
 
-    def discriminate(self, spectrum, inputs, heads, frozen=False):
-        """Return D's estimate of the normalised scores of a spectrum.
+    def on_fit_batch_start(self, batch, should_step):
+        """Freeze the discriminators while generators learn from them."""
+        for name in self.discriminator_heads:
+            self.modules[name].requires_grad_(self.phase != "generator")
 
-        Arguments
-        ---------
-        spectrum : torch.Tensor
-            [batch, frames, bins], what is judged.
-        inputs : Inputs
-            The batch it belongs to.
-        heads : list of Term
-            Which scores.
-        frozen : bool
-            Whether D does not learn now; DDP would wait for its gradients.
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Count the steps that each network has made."""
+        self.steps.update(self.optimizers.of_phase(self.phase).keys())
 
-        Returns
-        -------
-        torch.Tensor
-            [batch, len(heads)], float32.
-        """
-        seen = self.task.discriminator_input(spectrum, inputs)
-        scores = {}
-        for name, own in self.discriminator_heads.items():
-            if any(head in heads for head in own):
-                module = self.modules[name]
-                network = without_ddp(module) if frozen else module
-                columns = network(seen, inputs.frames).float().unbind(dim=1)
-                for head, column in zip(own, columns, strict=True):
-                    scores[head.name] = column
-        return torch.stack([scores[head.name] for head in heads], dim=1)
+    # Optimizers, and the ends of a run, a stage and an epoch ------------------
 
-    def generator_loss(self, k, outputs, inputs):
-        """Return the loss of generator k: its metric, and its peers.
-
-        ``mean((D(clean, y_k)[k] - 1)^2) + alpha * sum_j mimicry(y_k, y_j)``.
-        With several terms in its target, their weighted mean comes first.
-        """
-        target = self.targets[k]
-        scores = self.discriminate(
-            outputs[k], inputs, list(target.terms), frozen=True
+    def init_optimizers(self):
+        """Give every network its own optimizer."""
+        self.optimizers = Optimizers.of(
+            self.modules, self.targets, self.hparams
         )
-        errors = ((scores - 1) ** 2).mean(dim=0)
-        adversarial = sum(
-            weight * error
-            for weight, error in zip(target.weights, errors, strict=True)
-        )
-        mimicry = from_peers(self.hparams.mimicry, outputs, k, inputs.frames)
-        self.train_means.add(f"{target.name} adversarial", adversarial)
-        self.train_means.add(f"{target.name} mimicry", mimicry)
-        return adversarial + self.hparams.alpha * mimicry
+        self.optimizers_dict = self.optimizers.all
+        for name, optimizer in self.optimizers_dict.items():
+            self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
 
-    def supervised_loss(self, outputs, inputs):
-        """Return the mean squared errors of spectra against their target,
-        summed over the generators."""
-        aim = self.task.supervised_target(inputs)
-        losses = [mse(output, aim, inputs.frames) for output in outputs]
-        for loss in losses:
-            self.train_means.add("spectral error", loss)
-        return sum(losses)
+    def freeze_optimizers(self, optimizers):
+        """Return the optimizers that the present phase steps."""
+        if self.phase is None:
+            return optimizers
+        return self.optimizers.of_phase(self.phase)
 
-    def discriminator_loss(self, scores, batch):
-        """Return D's squared error, a mean over heads, summed over networks."""
-        if self.source == "clean":
-            labels = scores.new_tensor(
-                [head.clean_label for head in self.heads]
+    def on_fit_start(self):
+        """Compile, wrap, recover; refuse to go on with half a replay."""
+        super().on_fit_start()
+        self.optimizers.follow_experiment(self.hparams)
+        missing = self.replay.missing()
+        if missing:
+            raise ValueError(
+                f"The checkpoint in {self.checkpointer.checkpoints_dir} knows "
+                f"{len(missing)} enhanced files that {self.replay.folder} does "
+                f"not hold, {missing[0]} first. Restore them, or train in a "
+                "new output_folder."
             )
-            labels = labels.expand_as(scores)
-        else:
-            is_enhanced = self.source == "enhanced"
-            name = "enhanced_label" if is_enhanced else "unprocessed_label"
-            labels = batch[name].data
-        errors = ((scores - labels) ** 2).mean(dim=0)
-        by_head = {}
-        for head, error in zip(self.heads, errors, strict=True):
-            by_head[head.name] = error
-            self.train_means.add(f"D {head.name} {self.source}", error)
-        return sum(
-            torch.stack([by_head[head.name] for head in own]).mean()
-            for own in self.discriminator_heads.values()
-        )
+
+    def on_stage_start(self, stage, epoch=None):
+        """Tell the loader which epoch it is."""
+        if stage == Stage.TRAIN:
+            self.train_loader.set_epoch(epoch)
+            self.train_means.clear()
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """After the updates, the current set becomes part of the past."""
+        if stage != Stage.TRAIN:
+            super().on_stage_end(stage, stage_loss, epoch)
+            return
+        self.replay.add_current()
+        since = epoch - self.curriculum.preparation
+        if since > 0:
+            self.optimizers.anneal(self.hparams, since)
+        self.train_stats = {"loss": stage_loss, **self.train_means.summary()}
+
+    def end_epoch(self, epoch, scores):
+        """Save the epoch, then delete the waves that nothing names any more."""
+        super().end_epoch(epoch, scores)
+        if self.hparams.max_history is not None and self.rank == 0:
+            kept = self.checkpointer.list_checkpoints()
+            self.replay.prune([c.paramfiles["replay"] for c in kept])

@@ -1,17 +1,17 @@
 """One YAML loader: base < experiment < schedule < command line.
 
 HyperPyYAML has no merge of files, so an experiment that differs from another in
-a few lines names it (``base:``) and is laid over it here.  The outcome is one
-plain HyperPyYAML text, comments included.  It is not the base plus HyperPyYAML's
+a few lines names it (``base:``) and is laid over it here. The result is one
+plain HyperPyYAML text, comments included, instead of the base and HyperPyYAML's
 ``overrides``: those keep the base's ``!name:`` tag when a mapping replaces a
 mapping, so that another class with arguments would silently not be used.
 """
 
 import contextlib
-import difflib
 import io
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,12 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.run_opts import RunOptions
 
 from okd_brain.distributed import begin_distributed_run
+from okd_brain.messages import UserError, offer
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a command line asks for.
+    """Experiment and run options of a command line.
 
     Attributes
     ----------
@@ -39,17 +40,16 @@ class Experiment:
     run_opts: RunOptions
 
     @contextlib.contextmanager
-    def loaded(self):
+    def loaded(self) -> Iterator[tuple[dict, Path]]:
         """Load the experiment, in every process that takes part.
 
         The processes of a distributed run find each other first.
 
         Yields
         ------
-        hparams : dict
-            Keys to values and objects.
-        file : Path
-            The text as a file, for functions that take a path.
+        (dict, Path)
+            Keys to values and objects; and the text as a file, for functions
+            that take a path.
         """
         begin_distributed_run(self.run_opts)
         with tempfile.TemporaryDirectory() as folder:
@@ -77,10 +77,10 @@ def read_experiment(argv, default_schedule=None):
 
     Raises
     ------
-    ValueError
-        When a file names a missing or circular base, when a plain value has an
-        unknown key (close matches are offered; an object may have a key of its
-        own), or when an override has no value or two.
+    UserError
+        If a file names a missing or circular base, a plain value has an unknown
+        key (close matches are offered; an object may have a key of its own), or
+        an override has no value or two.
     """
     file, run_opts, command_line = sb.parse_arguments(argv)
     base, *overlays = _chain(Path(file))
@@ -103,7 +103,7 @@ def _chain(path):
         owner = chain[0][0]
         path = owner.parent / base
         if path.resolve() in [seen.resolve() for seen, _ in chain]:
-            raise ValueError(f"{owner}: its base {base} leads back to it.")
+            raise UserError(f"{owner}: its base {base} leads back to it.")
         chain.insert(0, (path, _read(path)))
     return chain
 
@@ -117,10 +117,10 @@ def _find(schedule, base_file):
 def _read(path):
     """Return the tree of a YAML file, tags kept."""
     if not path.is_file():
-        raise ValueError(f"There is no file {path}; a YAML file is expected.")
+        raise UserError(f"There is no file {path}; a YAML file is expected.")
     tree = ruamel.yaml.YAML().load(path)
     if not isinstance(tree, dict):
-        raise ValueError(f"{path} holds no 'key: value' lines.")
+        raise UserError(f"{path} holds no 'key: value' lines.")
     return tree
 
 
@@ -128,14 +128,14 @@ def _parse_command_line(overrides):
     """Return the tree of SpeechBrain's overrides string."""
     bare = re.findall(r"^(\w+):\s*$", overrides, flags=re.MULTILINE)
     if bare:
-        raise ValueError(
+        raise UserError(
             f"--{bare[0]} has no value: write --{bare[0]} VALUE "
             f"(for instance --{bare[0]} True)."
         )
     keys = re.findall(r"^(\w+):", overrides, flags=re.MULTILINE)
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
-        raise ValueError(f"--{twice[0]} is given twice, but it has one value.")
+        raise UserError(f"--{twice[0]} is given twice, but it has one value.")
     return ruamel.yaml.YAML().load(overrides) or {}
 
 
@@ -145,17 +145,19 @@ def _merge(base, overlays):
     for source, tree in overlays:
         for key, value in tree.items():
             if key not in merged and key != "base" and not _is_object(value):
-                close = difflib.get_close_matches(key, merged)
-                hint = f"; did you mean {' or '.join(close)}?" if close else "."
-                raise ValueError(f"{source}: no key '{key}' to set{hint}")
+                raise UserError(
+                    f"{source}: no key {key!r} to set{offer(key, merged)}"
+                )
         _lay_over(merged, _copy(tree))
     merged.pop("base", None)
     return merged
 
 
 def _is_object(value):
-    """Tell whether a node makes an object: those may be added to an experiment,
-    for other keys to refer to."""
+    """Tell whether a node makes an object.
+
+    Objects may be added to an experiment, for other keys to refer to.
+    """
     tag = getattr(getattr(value, "tag", None), "value", None) or ""
     return tag.startswith(("!new:", "!name:", "!apply:"))
 
@@ -182,42 +184,3 @@ def _dump(tree):
     stream = io.StringIO()
     ruamel.yaml.YAML().dump(tree, stream)
     return stream.getvalue()
-
-
-def refuse_unsupported_options(brain):
-    """Reject run options that would be ignored or do harm.
-
-    Arguments
-    ---------
-    brain : speechbrain.core.Brain
-        Its attributes hold the options.
-
-    Raises
-    ------
-    ValueError
-        Naming the option, its value, why, and what to use instead.
-    """
-    factor = brain.grad_accumulation_factor
-    rules = {
-        f"grad_accumulation_factor is {factor}, but only 1 works: the "
-        "discriminator makes three steps per batch, and accumulation would "
-        "drop some and mix others. Raise batch_size instead.": factor != 1,
-        f"max_grad_norm is {brain.max_grad_norm}, but it must be positive: "
-        "PyTorch's clipping reverses the gradients for a negative limit and "
-        "zeroes them for 0. A large number turns clipping off.": not (
-            brain.max_grad_norm > 0
-        ),
-        "remove_vector_weight_decay is not supported: SpeechBrain clips the "
-        "first parameter group of an optimizer only. Leave it out.": (
-            brain.remove_vector_weight_decay
-        ),
-        "data_parallel_backend is not supported (nor by PyTorch any longer). "
-        "Start several processes with torchrun.": brain.data_parallel_backend,
-        "jit is not supported: TorchScript cannot compile packed sequences "
-        "of SpeechBrain's LSTM. Use compile.": (
-            brain.jit or brain.jit_module_keys
-        ),
-    }
-    for reason, broken in rules.items():
-        if broken:
-            raise ValueError(reason)

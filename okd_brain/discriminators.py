@@ -2,10 +2,10 @@
 
 The layers are those of the authors' code (four spectrally normalised 5 x 5
 convolutions of 16-32-64-128 channels, mean over time and frequency, 50-10-heads).
-Their BatchNorm over the input channels, which runs in training mode at batch 1,
-is a per-utterance normalisation; it is built as one here (``ChannelNorm``), and
-pooling covers valid frames only, so that a score does not depend on what an
-utterance is batched with.
+Their BatchNorm over the input channels, which runs in training mode at batch
+size 1, is a per-utterance normalisation; here it is built as one
+(``ChannelNorm``), and pooling covers valid frames only, so that the score of an
+utterance does not depend on the rest of its batch.
 """
 
 import torch
@@ -21,8 +21,9 @@ CHANNELS = (16, 32, 64, 128)  # authors' model.py
 class ChannelNorm(torch.nn.Module):
     """Normalise every channel of every item over its valid frames and bins.
 
-    With one item this equals ``BatchNorm2d`` in training mode (biased variance,
-    the same epsilon and affine part); with several it stays per item.
+    For a single item this equals ``BatchNorm2d`` in training mode (biased
+    variance, same epsilon and affine part); several items are normalised
+    independently.
 
     Arguments
     ---------
@@ -45,7 +46,7 @@ class ChannelNorm(torch.nn.Module):
         self.bias = torch.nn.Parameter(torch.zeros(channels))
 
     def forward(self, x, frames):
-        """Normalise; x is [batch, channels, frames, bins], frames [batch]."""
+        """Normalise x, [batch, channels, frames, bins]; frames is [batch]."""
         mask = length_to_mask(frames, x.shape[2]).to(x.dtype)[:, None, :, None]
         count = (frames * x.shape[3]).to(x.dtype)[:, None, None, None]
         mean = (x * mask).sum(dim=(2, 3), keepdim=True) / count
@@ -64,7 +65,7 @@ class Discriminator(torch.nn.Module):
     heads : int
         Number of outputs.
     channels : int
-        Input spectrograms: 2 in speech enhancement (clean, degraded).
+        Number of input spectrograms: 2 in speech enhancement (clean, degraded).
     normalise : bool
         Normalise every input channel per utterance (``ChannelNorm``).
 
@@ -113,6 +114,11 @@ class Discriminator(torch.nn.Module):
         -------
         torch.Tensor
             [batch, heads], unbounded estimates of scores in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            If an item is shorter than the receptive field.
         """
         shortest = int(frames.min())
         if shortest < MIN_FRAMES:

@@ -52,6 +52,15 @@ def without_ddp(module):
 def bare(module):
     """Return a module without any wrapper, as it is saved and exported.
 
+    Arguments
+    ---------
+    module : torch.nn.Module
+        Perhaps compiled, perhaps distributed.
+
+    Returns
+    -------
+    torch.nn.Module
+
     Example
     -------
     >>> linear = torch.nn.Linear(1, 1)

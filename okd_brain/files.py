@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 AUDIO_SUFFIXES = frozenset(
@@ -65,7 +66,7 @@ def walk_audio(folder):
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path) -> Iterator[Path]:
     """Yield a path to write to; it becomes ``path`` unless an error occurs.
 
     The temporary name is short whatever the length of the final one, keeps its
@@ -101,7 +102,7 @@ def replacing(path):
 
 
 @contextlib.contextmanager
-def replacing_folder(folder):
+def replacing_folder(folder) -> Iterator[Path]:
     """Yield an empty folder; it becomes ``folder`` unless an error occurs.
 
     Arguments

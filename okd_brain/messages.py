@@ -40,6 +40,17 @@ def offer(name, known):
 def listed(names, limit=5):
     """Return the first of some names, and how many more there are.
 
+    Arguments
+    ---------
+    names : iterable
+        Shown as text.
+    limit : int
+        How many are shown.
+
+    Returns
+    -------
+    str
+
     Example
     -------
     >>> listed(["a", "b", "c", "d", "e", "f", "g"])

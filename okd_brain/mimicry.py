@@ -1,9 +1,9 @@
-"""Mimicry: how far a generator's spectrum is from those of its peers.
+"""Mimicry: the distance of a generator's spectrum from those of its peers.
 
-The distillation term of MetricGAN-OKD (Shin et al. 2023): generator k is pulled
-towards the outputs of the others, which are detached here so that no caller can
-forget it.  The authors' code uses the squared error; their sum over peers is not
-divided by the number of peers.
+This is the distillation term of MetricGAN-OKD (Shin et al. 2023): generator k is
+pulled towards the outputs of the others, which are detached here so that no
+caller can forget it. The authors' code uses the squared error and does not
+divide the sum over peers by their number.
 """
 
 import torch
@@ -16,8 +16,10 @@ def mse(student, teacher, frames):
 
     Arguments
     ---------
-    student, teacher : torch.Tensor
-        [batch, frames, bins], log1p magnitudes.
+    student : torch.Tensor
+        [batch, frames, bins], spectrum of the generator that learns.
+    teacher : torch.Tensor
+        [batch, frames, bins], spectrum of a peer.
     frames : torch.Tensor
         [batch], int64, valid frames of each item.
 
@@ -36,7 +38,21 @@ def mse(student, teacher, frames):
 
 
 def l1(student, teacher, frames):
-    """Return the mean absolute difference; arguments as ``mse``.
+    """Return the mean absolute difference of two spectra.
+
+    Arguments
+    ---------
+    student : torch.Tensor
+        [batch, frames, bins], spectrum of the generator that learns.
+    teacher : torch.Tensor
+        [batch, frames, bins], spectrum of a peer.
+    frames : torch.Tensor
+        [batch], int64, valid frames of each item.
+
+    Returns
+    -------
+    torch.Tensor
+        Scalar, mean over bins, valid frames and items.
 
     Example
     -------
@@ -51,15 +67,17 @@ def kl(student, teacher, frames, temperature=1.0):
     """Return the Kullback-Leibler divergence between normalised spectra.
 
     Each frame becomes a distribution over the bins, ``softmax(y / temperature)``,
-    as deep mutual learning does with class scores (Zhang et al. 2018).  The
+    as deep mutual learning does with class scores (Zhang et al. 2018). The
     result is ``temperature**2 * KL(teacher || student)``, summed over bins and
     averaged over valid frames and items; the factor keeps the size of the
     gradient when the temperature changes (Hinton et al. 2015).
 
     Arguments
     ---------
-    student, teacher : torch.Tensor
-        [batch, frames, bins], log1p magnitudes.
+    student : torch.Tensor
+        [batch, frames, bins], spectrum of the generator that learns.
+    teacher : torch.Tensor
+        [batch, frames, bins], spectrum of a peer.
     frames : torch.Tensor
         [batch], int64, valid frames of each item.
     temperature : float
@@ -69,6 +87,11 @@ def kl(student, teacher, frames, temperature=1.0):
     -------
     torch.Tensor
         Scalar, not negative.
+
+    Raises
+    ------
+    ValueError
+        If the temperature is not positive.
     """
     if temperature <= 0:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Time-frequency analysis shared by every task: the only home of its constants.
+"""Time-frequency analysis shared by every task, and its constants.
 
 The transform is SpeechBrain's own ``STFT`` / ``ISTFT`` with the settings of the
 authors' code (512-point FFT, 32 ms periodic Hamming window, 16 ms hop, centred,
@@ -29,12 +29,12 @@ INAUDIBLE_POWER = 1e-6  # of a band, 60 dB below speech at -25 dBFS
 
 
 class SpectralAnalysis:
-    """Waveforms to log1p magnitudes and back.
+    """Transform waves to log1p magnitudes and back.
 
     Arguments
     ---------
     sample_rate : int
-        Rate of the waveforms in Hz.
+        Rate of the waves in Hz.
 
     Example
     -------
@@ -62,7 +62,7 @@ class SpectralAnalysis:
         self.istft = ISTFT(**layout)
 
     def log_magnitude(self, wave):
-        """Return log(1 + \\|STFT\\|) of a batch of waveforms.
+        """Return log(1 + magnitude of the STFT) of a batch of waves.
 
         Arguments
         ---------
@@ -80,7 +80,7 @@ class SpectralAnalysis:
             return torch.log1p(spectral_magnitude(spectrum, power=0.5))
 
     def transform(self, wave):
-        """Return the STFT of a batch of waveforms.
+        """Return the STFT of a batch of waves.
 
         Arguments
         ---------
@@ -96,7 +96,7 @@ class SpectralAnalysis:
             return self.stft(wave.float())
 
     def invert(self, spectrum, samples):
-        """Return the waveform of an STFT; undoes ``transform``.
+        """Return the wave of an STFT; undoes ``transform``.
 
         Arguments
         ---------
@@ -114,14 +114,14 @@ class SpectralAnalysis:
             return self.istft(spectrum, samples)
 
     def resynthesise(self, log_magnitude, phase_wave):
-        """Return the waveform with these magnitudes and another wave's phase.
+        """Return the wave with these magnitudes and another wave's phase.
 
         Arguments
         ---------
         log_magnitude : torch.Tensor
             [batch, frames, 257], log(1 + magnitude).
         phase_wave : torch.Tensor
-            [batch, samples], the waveform that lends its phase.
+            [batch, samples], the wave that lends its phase.
 
         Returns
         -------
@@ -138,7 +138,17 @@ class SpectralAnalysis:
             )
 
     def frames(self, samples):
-        """Return how many frames cover a number of samples (int or tensor).
+        """Return how many frames cover a number of samples.
+
+        Arguments
+        ---------
+        samples : int or torch.Tensor
+            Numbers of samples.
+
+        Returns
+        -------
+        int or torch.Tensor
+            Of the same shape.
 
         Example
         -------
@@ -149,13 +159,15 @@ class SpectralAnalysis:
 
 
 def erb_centres(sample_rate=SAMPLE_RATE):
-    """Return where the bands are: an equivalent rectangular bandwidth (ERB)
-    apart, up to a common factor, but never less than a bin.
+    """Return the centres of 64 bands that are evenly spaced in ERB.
+
+    Centres are an equivalent rectangular bandwidth (ERB) apart, up to a common
+    factor, but never less than a bin.
 
     From bin 2 to bin 255 the steps between neighbours are ``max(1, c * ERB)``
-    bins, with ``c`` such that 64 centres fit.  Below 400 Hz a 512-point
+    bins, with ``c`` such that 64 centres fit. Below 400 Hz a 512-point
     transform cannot tell true ERB steps apart; NELE-GAN's bands are ERB-like in
-    the same sense.  ERB: Glasberg and Moore, Hearing Research 47, 1990, eq. 3.
+    the same sense. ERB: Glasberg and Moore, Hearing Research 47, 1990, eq. 3.
 
     Arguments
     ---------
@@ -185,12 +197,12 @@ def erb_centres(sample_rate=SAMPLE_RATE):
 
 
 def band_matrix(sample_rate=SAMPLE_RATE):
-    """Return triangular bands as a matrix, for both directions.
+    """Return triangular bands as a matrix.
 
     Band b rises from the centre of its lower neighbour to its own and falls to
     that of its upper one, so that each bin's weights add up to 1: bin powers
     times the matrix are band powers, and the matrix times band gains are the
-    bin gains, interpolated linearly between the centres.  Bins outside the
+    bin gains, interpolated linearly between the centres. Bins outside the
     bands (below 47 Hz, and the last) have no weight and get no gain.
 
     Arguments
@@ -246,8 +258,9 @@ def sample_counts(relative_lengths, padded_samples):
 def relative_frames(frames):
     """Return relative lengths that survive SpeechBrain's truncation.
 
-    ``pack_padded_sequence`` truncates ``length * max``, so that frame-exact
-    float32 ratios lose a frame now and then; half a frame more never does.
+    ``pack_padded_sequence`` truncates ``length * max``, so that exact ratios
+    of frames in float32 lose a frame now and then; half a frame more never
+    does.
 
     Arguments
     ---------

@@ -13,7 +13,7 @@ from hyperpyyaml import load_hyperpyyaml
 from okd_brain.brain import OKDBrain
 from okd_brain.config import read_experiment
 from okd_brain.corpora import make_dataset
-from okd_brain.training.networks import build_modules
+from okd_brain.training import build_modules
 
 TESTS = Path(__file__).resolve().parent
 RECIPE = TESTS.parent / "recipes" / "VoiceBank" / "okd"
@@ -67,11 +67,11 @@ def write_pairs(folder, count, seconds=1.0, first=0):
 
 
 def write_speech_and_noise(folder):
-    """Write four talkers of a sentence each, and two types of noise."""
+    """Write four speakers with a sentence each, and two types of noise."""
     for kind in ("speech", "noise"):
         (folder / kind).mkdir()
-    for number, talker in enumerate("abcd"):
-        path = folder / "speech" / f"{talker}_1.wav"
+    for number, speaker in enumerate("abcd"):
+        path = folder / "speech" / f"{speaker}_1.wav"
         soundfile.write(path, 0.5 * speech(number), RATE)
     rng = np.random.default_rng(0)
     for name in ("hiss_1", "wind_1"):
@@ -111,6 +111,15 @@ def make_brain(output_folder, *overrides, run_opts=None):
         run_opts={"device": "cpu", "noprogressbar": True, **(run_opts or {})},
         checkpointer=hparams["checkpointer"],
     )
+
+
+def make_small_brain(output_folder, *overrides, run_opts=None):
+    """Return a brain of small networks, with dropout and spectral norm."""
+    small = (
+        "--generator=!name:small_networks.DroppingGenerator",
+        "--discriminator_network=!name:small_networks.NormedDiscriminator",
+    )
+    return make_brain(output_folder, *small, *overrides, run_opts=run_opts)
 
 
 def fit(brain, train, valid=None):

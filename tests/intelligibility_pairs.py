@@ -43,12 +43,12 @@ def pairs():
 
 
 def long_pairs():
-    """Yields (name, reference, degraded): 12 s of speech of two talkers."""
+    """Yields (name, reference, degraded): 12 s of speech of two speakers."""
     names = ("agent-newlocation", "speed-dial-empty")
-    talkers = [prompt(f"allison_en_{name}") for name in names]
+    speakers = [prompt(f"allison_en_{name}") for name in names]
     names = ("cannot-complete-as-dialed", "invalid")
-    talkers += [prompt(f"carlo_it_{name}") for name in names]
-    clean = np.concatenate(talkers)
+    speakers += [prompt(f"carlo_it_{name}") for name in names]
+    clean = np.concatenate(speakers)
     for snr_db in (15, 5, 0, -5):
         yield f"babble {snr_db} dB", clean, clean + babble(clean, snr_db)
     noisy = clean + babble(clean, 5)
@@ -58,7 +58,7 @@ def long_pairs():
 
 
 def babble(clean, snr_db):
-    """Two other talkers at once, backwards, at a signal-to-noise ratio."""
+    """Two other speakers at once, backwards, at a signal-to-noise ratio."""
     noise = np.zeros(len(clean))
     for name in ("allison_en_vm-whichbox", "june_fr_conf-getchannel"):
         noise += np.resize(prompt(name)[::-1], len(clean))

@@ -39,10 +39,20 @@ def quarter(*, reference, degraded, sample_rate):
     return 0.25
 
 
-def naps(*, reference, degraded, sample_rate):
-    """Takes its time without keeping a core busy."""
-    time.sleep(0.5)
+def waits_for_go(*, reference, degraded, sample_rate, folder):
+    """Waits for a file ``go`` in a folder, then makes a file ``done``."""
+    wait_for(folder / "go")
+    (folder / "done").touch()
     return 0.5
+
+
+def wait_for(path, seconds=60):
+    """Returns when a file exists; an error if that takes too long."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        if time.monotonic() > end:
+            raise TimeoutError(path)
+        time.sleep(0.01)
 
 
 def process_id(*, reference, degraded, sample_rate):

@@ -28,3 +28,21 @@ class SmallDiscriminator(torch.nn.Module):
     def forward(self, x, frames):
         """Return scores, [batch, heads], of x [batch, channels, frames, 257]."""
         return self.linear(x.mean(dim=2).flatten(1))
+
+
+class DroppingGenerator(SmallGenerator):
+    """A small generator whose training depends on random numbers."""
+
+    def forward(self, x, lengths=None):
+        """Return the mask of x, [batch, frames, 257], of which some is dropped."""
+        return super().forward(
+            torch.nn.functional.dropout(x, 0.2, self.training)
+        )
+
+
+class NormedDiscriminator(SmallDiscriminator):
+    """A small discriminator with a state that is no parameter."""
+
+    def __init__(self, heads, channels=2, normalise=True):
+        super().__init__(heads, channels, normalise)
+        self.linear = torch.nn.utils.spectral_norm(self.linear)

@@ -1,4 +1,4 @@
-"""A causal generator and speech for the tests of streaming."""
+"""Causal generators, speech and whole-wave results for the tests of streaming."""
 
 import math
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import soundfile
 import torch
 
-from okd_brain.generators import CausalLSTMGenerator
+from okd_brain.generators import BandGainGenerator, CausalLSTMGenerator
 from okd_brain.signals import MASK_FLOOR
-from okd_brain.tasks import SpeechEnhancement
+from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
 
 PROMPTS = sorted((Path(__file__).parent / "samples").glob("*.flac"))
 
@@ -23,6 +23,16 @@ def remembering():
                 parameter[200:400] = 2.0  # forget gate: sigmoid(2) = 0.88
             if "linear2" in name or "weight_ih" in name:
                 parameter *= 3.0  # masks all over their range
+    return generator.eval()
+
+
+def wide(seed=0):
+    """Return a gain estimator with gains all over their range."""
+    torch.manual_seed(seed)
+    generator = BandGainGenerator()
+    with torch.no_grad():
+        generator.linear1.weight *= 4
+        generator.linear2.weight *= 4
     return generator.eval()
 
 
@@ -50,10 +60,21 @@ def offline(generator, wave):
         return task.enhance(generator, inputs).wave[0]
 
 
-def held_bytes(enhancer, memory):
-    """Return what an enhancer and its generator's memory hold, in bytes."""
-    return sum(
-        tensor.untyped_storage().nbytes()
-        for tensor in [*vars(enhancer).values(), *memory]
-        if isinstance(tensor, torch.Tensor)
-    )
+def speech_and_noise(number=0, samples=16000):
+    """Return speech, and other speech as its noise."""
+    return speech(number, samples), speech(number + 20, samples).flip(0)
+
+
+def offline_listening(generator, played, noise):
+    """Enhance whole waves of speech and noise, by the path of training."""
+    task = ListeningEnhancement(equal_power="frame")
+    with torch.no_grad():
+        inputs = task.analyse(played[None], noise[None], torch.ones(1))
+        return task.enhance(generator, inputs).wave[0]
+
+
+def stream(enhancer, sizes, *waves):
+    """Return all that comes out of streams in chunks, the end included."""
+    chunks = zip(*(wave.split(sizes) for wave in waves), strict=True)
+    parts = [enhancer.process(*chunk) for chunk in chunks]
+    return torch.cat([*parts, enhancer.flush()])

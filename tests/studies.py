@@ -1,7 +1,6 @@
 """A recipe in miniature: its train.py writes what it is told to have scored."""
 
-from okd_brain.studies.file import read_study
-from okd_brain.studies.plan import parse_overrides, plan_runs
+from okd_brain.studies import parse_overrides, plan_runs, read_study
 
 TRAIN = """
 import json, pathlib, sys, time
@@ -33,7 +32,7 @@ output_folder: results
 schedule: null
 data_folder: null
 pretrained: null
-score: 0 # what it shall have scored
+score: 0 # what it will have scored
 breaks: null
 seconds: 0
 alpha: 5.0

@@ -5,7 +5,11 @@ import torch
 from speechbrain.lobes.models.MetricGAN import EnhancementGenerator
 from speechbrain.utils.streaming import infer_dependency_matrix
 
-from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
+from okd_brain.generators import (
+    BandGainGenerator,
+    BLSTMGenerator,
+    CausalLSTMGenerator,
+)
 from okd_brain.signals import relative_frames
 
 
@@ -69,3 +73,21 @@ def test_causal_generator_never_looks_ahead():
         BLSTMGenerator().eval(), seq_shape=[1, 12, 257]
     )
     assert noncausal.bool().all()
+
+
+@pytest.mark.parametrize("sizes", [[1] * 20, [20], [3, 7, 1, 9]])
+@pytest.mark.parametrize(
+    "kind, inputs", [(CausalLSTMGenerator, 257), (BandGainGenerator, 128)]
+)
+def test_steps_through_a_stream_are_the_generator(kind, inputs, sizes):
+    torch.manual_seed(0)
+    generator, x = kind().eval(), torch.rand(2, 20, inputs)
+    memory, parts = None, []
+    with torch.no_grad():
+        for frames in x.split(sizes, dim=1):
+            some, memory = generator.step(frames, memory)
+            parts.append(some)
+        expected = generator(x)
+    torch.testing.assert_close(
+        torch.cat(parts, dim=1), expected, rtol=1e-5, atol=1e-6
+    )

@@ -1,7 +1,9 @@
-"""What the analyses of a training look at: kept checkpoints, fixed utterances."""
+"""Kept checkpoints and fixed utterances, which the analyses look at."""
 
 import numpy as np
 from speechbrain.dataio.batch import PaddedBatch
+
+from okd_brain.messages import UserError
 
 
 def kept_checkpoints(checkpointer, accept, what):
@@ -12,19 +14,18 @@ def kept_checkpoints(checkpointer, accept, what):
     checkpointer : Checkpointer
         Of the run.
     accept : callable
-        Given what a checkpoint says of itself (a dict), tells whether it is
-        wanted.
+        Tells from the meta (dict) of a checkpoint whether it is wanted.
     what : str
-        What those are, for the error.
+        Describes those, for the error.
 
     Returns
     -------
     list of Checkpoint
-        In the order of the epochs, from the ends of epochs only.
+        In the order of their epochs; only ends of epochs.
 
     Raises
     ------
-    ValueError
+    UserError
         If there is none.
     """
     kept = [
@@ -33,7 +34,7 @@ def kept_checkpoints(checkpointer, accept, what):
         if "phase" in checkpoint.meta and accept(checkpoint.meta)
     ]
     if not kept:
-        raise ValueError(
+        raise UserError(
             f"{checkpointer.checkpoints_dir} holds no checkpoint {what}: train "
             "with --checkpoints_to_keep 1000, or name the output_folder of a "
             "run that was trained so."
@@ -50,10 +51,10 @@ def when(checkpoint):
 
 
 def spread_batches(dataset, count):
-    """Choose utterances that are spread evenly over a set.
+    """Return utterances that are spread evenly over a set.
 
-    Manifests are sorted by name, so that these are of many speakers, and the
-    same for every run.
+    Manifests are sorted by name: these are of many speakers, and the same for
+    every run.
 
     Arguments
     ---------
@@ -65,11 +66,11 @@ def spread_batches(dataset, count):
     Returns
     -------
     list of PaddedBatch
-        An utterance each.
+        One utterance each.
 
     Raises
     ------
-    ValueError
+    UserError
         If the count is not positive.
 
     Example
@@ -81,7 +82,7 @@ def spread_batches(dataset, count):
     [['u0'], ['u4'], ['u8']]
     """
     if count < 1:
-        raise ValueError(
+        raise UserError(
             f"The number of utterances is {count}, but it must be at least 1."
         )
     count = min(count, len(dataset))

@@ -1,12 +1,13 @@
-"""Gradient conflict: do the metrics pull a generator in different directions?
+"""Gradient conflict: metrics that pull a generator in different directions.
 
 Each head of the discriminator gives a generator a loss, ``mean((D(clean, y)[n]
-- 1)^2)``, and so does its mimicry of the others.  The cosine between the
+- 1)^2)``, and so does its mimicry of the others. The cosine between the
 gradients of two of these with respect to the generator's parameters is 1 where
-they agree, 0 where they have nothing to do with each other, and negative where
-a small step for the one undoes the other.
+they agree, 0 where they are unrelated, and negative where a small step for one
+undoes the other.
 """
 
+import collections
 import itertools
 import math
 
@@ -20,9 +21,9 @@ from okd_brain.analyses.checkpoints import (
 )
 from okd_brain.analyses.plots import Point
 from okd_brain.distributed import bare
+from okd_brain.messages import UserError
 from okd_brain.mimicry import from_peers
-from okd_brain.scoring.board import means
-from okd_brain.training.checkpoints import load_generators
+from okd_brain.training import load_generators
 
 MIMICRY = "mimicry"
 
@@ -30,38 +31,38 @@ MIMICRY = "mimicry"
 def measure_conflict(brain, dataset, utterances):
     """Compare the gradients of all losses of all generators over training.
 
-    The networks are in evaluation mode: the spectral norm of a discriminator
-    would otherwise move with every look at it.
+    The networks are in evaluation mode: in training mode every forward pass
+    would move the discriminator's spectral norm.
 
     Arguments
     ---------
     brain : OKDBrain
         Of the run; holds the weights of its last checkpoint afterwards.
     dataset : DynamicItemDataset
-        Of validation.
+        The validation set.
     utterances : int
-        How many of it are used.
+        How many of its utterances are used.
 
     Returns
     -------
     list of dict
         ``epoch``, ``stage``, ``generator``, ``first`` and ``second`` (heads, or
-        "mimicry"), and of the cosine between the gradients of these two, for an
-        utterance at a time as in training: ``cosine``, the mean over
-        ``utterances``, and ``conflicting``, the share of negative ones. An
-        utterance where either gradient is zero has no cosine and does not
-        count. ``cosine_of_means`` is that of gradients averaged over
+        "mimicry"). The cosine between the gradients of these two is taken for
+        one utterance at a time, as in training: ``cosine`` is its mean over
+        ``utterances``, ``conflicting`` the share of negative ones. An utterance
+        where either gradient is zero has no cosine and does not count.
+        ``cosine_of_means`` is the cosine between the gradients' means over
         utterances.
 
     Raises
     ------
-    ValueError
-        If there are not two losses to compare, or no checkpoint since the
-        discriminator has begun to learn.
+    UserError
+        If there are not two losses to compare, or no checkpoint from after the
+        warm-up.
     """
     heads = [head.name for head in brain.heads]
     if len(heads) == len(brain.targets) == 1:
-        raise ValueError(
+        raise UserError(
             f"The experiment has one generator on one metric ({heads[0]}), but "
             "conflict is between two: give targets such as [[pesq], [csig]] or "
             "[[pesq, csig]]."
@@ -72,43 +73,72 @@ def measure_conflict(brain, dataset, utterances):
         "from after the warm-up",
     )
     batches = spread_batches(dataset, utterances)
-    generators = {t.name: brain.generator(t) for t in brain.targets}
     brain.modules.eval()
     rows = []
     for checkpoint in kept:
-        load_generators(checkpoint, generators)
+        load_generators(checkpoint, brain.generators)
         for name in brain.discriminator_heads:
             network = bare(brain.modules[name])
             torch_recovery(network, checkpoint.paramfiles[name], True)
-        for generator, pairs in _compare(brain, batches).items():
-            for (first, second), row in pairs.items():
-                rows.append(
-                    {
-                        **when(checkpoint),
-                        "generator": generator,
-                        "first": first,
-                        "second": second,
-                        **row,
-                    }
-                )
+        rows += [
+            {**when(checkpoint), **row} for row in _compare(brain, batches)
+        ]
     return rows
 
 
-def gradients(brain, inputs):
-    """Return the gradients of one batch.
+def conflict_points(rows):
+    """Return the mean cosines for ``draw_lines``, one panel per generator."""
+    return [
+        Point(
+            "",
+            f"G({row['generator']})",
+            f"{row['first']}, {row['second']}",
+            row["epoch"],
+            row["cosine"],
+        )
+        for row in rows
+    ]
 
-    Arguments
-    ---------
-    brain : OKDBrain
-        Its networks are used as they are.
-    inputs : Inputs
-        The analysed batch.
 
-    Returns
-    -------
-    dict
-        generator -> loss -> torch.Tensor [parameters], float64. The losses are
-        those of all heads, by name, and "mimicry" where there are peers.
+def _compare(brain, batches):
+    """Return the rows of the weights that the networks have."""
+    cosines = collections.defaultdict(list)
+    sums = collections.defaultdict(dict)
+    for batch in batches:
+        inputs = brain.task.inputs(batch.to(brain.device))
+        for generator, by_loss in _gradients(brain, inputs).items():
+            total = sums[generator]
+            for name, gradient in by_loss.items():
+                total[name] = total.get(name, 0) + gradient
+            for first, second in itertools.combinations(by_loss, 2):
+                value = _cosine(by_loss[first], by_loss[second])
+                cosines[generator, first, second].append(value)
+    rows = []
+    for (generator, first, second), values in cosines.items():
+        defined = [value for value in values if value == value]  # not NaN
+        count = len(defined)
+        negative = sum(value < 0 for value in defined)
+        rows.append(
+            {
+                "generator": generator,
+                "first": first,
+                "second": second,
+                "utterances": count,
+                "cosine": math.fsum(defined) / count if count else math.nan,
+                "conflicting": negative / count if count else math.nan,
+                "cosine_of_means": _cosine(
+                    sums[generator][first], sums[generator][second]
+                ),
+            }
+        )
+    return rows
+
+
+def _gradients(brain, inputs):
+    """Return generator -> loss -> gradient of one batch, float64 [parameters].
+
+    The losses are those of all heads, by name, and "mimicry" where there are
+    peers.
     """
     generators = [brain.generator(target) for target in brain.targets]
     found = {}
@@ -128,36 +158,12 @@ def gradients(brain, inputs):
                 losses[MIMICRY] = from_peers(
                     brain.hparams.mimicry, outputs, k, inputs.frames
                 )
+            parameters = list(generators[k].parameters())
             found[target.name] = {
-                name: _gradient(loss, list(generators[k].parameters()))
+                name: _gradient(loss, parameters)
                 for name, loss in losses.items()
             }
     return found
-
-
-def cosine(first, second):
-    """Return the cosine between two vectors; NaN if either is zero.
-
-    Example
-    -------
-    >>> cosine(torch.tensor([1.0, 0.0]), torch.tensor([-3.0, 4.0]))
-    -0.6000000238418579
-    """
-    return float(first @ second / (first.norm() * second.norm()))
-
-
-def conflict_points(rows):
-    """Return the mean cosines for ``plots.draw_lines``, a panel a generator."""
-    return [
-        Point(
-            "",
-            f"G({row['generator']})",
-            f"{row['first']}, {row['second']}",
-            row["epoch"],
-            row["cosine"],
-        )
-        for row in rows
-    ]
 
 
 def _gradient(loss, parameters):
@@ -167,47 +173,6 @@ def _gradient(loss, parameters):
     return torch.cat([part.flatten() for part in parts]).double()
 
 
-def _compare(brain, batches):
-    """Return generator -> pair of losses -> what a row says of them."""
-    cosines = {target.name: {} for target in brain.targets}
-    sums = {target.name: {} for target in brain.targets}
-    for number, batch in enumerate(batches):
-        inputs = brain.task.inputs(batch.to(brain.device))
-        for generator, by_loss in gradients(brain, inputs).items():
-            cosines[generator][number] = _cosines(by_loss)
-            total = sums[generator]
-            for name, gradient in by_loss.items():
-                total[name] = total.get(name, 0) + gradient
-    return {
-        name: _summarise(cosines[name], _cosines(sums[name])) for name in sums
-    }
-
-
-def _cosines(by_loss):
-    """Return pair of losses -> cosine between their gradients."""
-    return {
-        pair: cosine(*(by_loss[name] for name in pair))
-        for pair in itertools.combinations(by_loss, 2)
-    }
-
-
-def _summarise(by_batch, of_means):
-    """Return pair of losses -> what a row says of them."""
-    conflicts = {
-        number: {
-            pair: float(value < 0)
-            for pair, value in found.items()
-            if value == value  # not NaN
-        }
-        for number, found in by_batch.items()
-    }
-    shares = means(conflicts)
-    return {
-        pair: {
-            "utterances": sum(pair in found for found in conflicts.values()),
-            "cosine": mean,
-            "conflicting": shares.get(pair, math.nan),
-            "cosine_of_means": of_means[pair],
-        }
-        for pair, mean in means(by_batch).items()
-    }
+def _cosine(first, second):
+    """Return the cosine between two vectors; NaN if either is zero."""
+    return float(first @ second / (first.norm() * second.norm()))

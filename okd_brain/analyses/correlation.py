@@ -1,10 +1,11 @@
-"""Correlation between metrics: which of them want the same of enhanced speech?"""
+"""Correlation between metrics: which of them favour the same speech."""
 
 import itertools
 
 import numpy as np
 from scipy import stats
 
+from okd_brain.messages import UserError
 from okd_brain.tasks import SpeechEnhancement
 
 METHODS = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
@@ -20,23 +21,24 @@ def correlate(tables, systems=None, unprocessed=SpeechEnhancement.unprocessed):
         Name of a file of scores -> system -> utterance -> metric -> value, from
         ``read_scores``; all of the same metrics.
     systems : list of str, optional
-        Whose enhanced files; all but the unprocessed speech by default.
+        Whose enhanced files are used; by default those of all systems except
+        ``unprocessed``.
     unprocessed : str
-        The system that did nothing.
+        The row of the unprocessed speech.
 
     Returns
     -------
     list of dict
-        ``of`` ("score"; or "gain", the score of an utterance less that of its
-        unprocessed speech, if every file of scores has that), ``method``
-        ("pearson" or "spearman"), ``first`` and ``second`` metric,
-        ``correlation`` (NaN if either is the same everywhere, or fewer than
-        three files are left), ``files`` it is over, and ``left_out``: those
-        where either value is not finite.
+        ``of`` ("score"; or "gain", the score minus that of the unprocessed
+        speech, if every file of scores has that), ``method`` ("pearson" or
+        "spearman"), ``first`` and ``second`` metric, ``correlation`` (NaN if
+        either is constant, or fewer than three files are left), ``files``, how
+        many it is over, and ``left_out``, how many have a value that is not
+        finite.
 
     Raises
     ------
-    ValueError
+    UserError
         If metrics differ, a system is unknown, or there are fewer than three
         enhanced files.
     """
@@ -46,20 +48,20 @@ def correlate(tables, systems=None, unprocessed=SpeechEnhancement.unprocessed):
         systems = [system for system in known if system != unprocessed]
     unknown = [system for system in systems if system not in known]
     if unknown:
-        raise ValueError(
+        raise UserError(
             f"No file of scores has a system '{unknown[0]}'; there are "
             f"{', '.join(known)}"
         )
-    values = {"score": _scores(tables, systems, metrics)}
+    values = {"score": _values(tables, systems, metrics)}
     if len(values["score"]) < MIN_FILES:
-        raise ValueError(
+        raise UserError(
             f"{', '.join(tables)}: {len(values['score'])} enhanced files of "
             f"{', '.join(systems) or 'no system'}, but a correlation needs at "
             f"least {MIN_FILES}"
         )
     enhanced = [system for system in systems if system != unprocessed]
     if enhanced and all(unprocessed in table for table in tables.values()):
-        values["gain"] = _gains(tables, enhanced, metrics, unprocessed)
+        values["gain"] = _values(tables, enhanced, metrics, unprocessed)
     return [
         row
         for of, array in values.items()
@@ -68,7 +70,7 @@ def correlate(tables, systems=None, unprocessed=SpeechEnhancement.unprocessed):
 
 
 def correlation_matrices(rows):
-    """Return what ``plots.draw_matrices`` takes.
+    """Return the correlations for ``draw_matrices``.
 
     Arguments
     ---------
@@ -78,7 +80,7 @@ def correlation_matrices(rows):
     Returns
     -------
     matrices : dict
-        Title -> np.ndarray [metric, metric], 1 on the diagonal.
+        Title -> numpy.ndarray, [metric, metric]; 1 on the diagonal.
     names : list of str
         The metrics.
     """
@@ -96,7 +98,7 @@ def correlation_matrices(rows):
 
 
 def _common_metrics(tables):
-    """Return the metrics that all tables have to have."""
+    """Return the metrics, which all tables must share."""
     found = {
         name: tuple(next(iter(next(iter(table.values())).values())))
         for name, table in tables.items()
@@ -104,36 +106,30 @@ def _common_metrics(tables):
     (first, metrics), *others = found.items()
     for name, others_metrics in others:
         if set(others_metrics) != set(metrics):
-            raise ValueError(
+            raise UserError(
                 f"{first} has the metrics {', '.join(metrics)}, but {name} has "
                 f"{', '.join(others_metrics)}: score all with the same"
             )
     return list(metrics)
 
 
-def _scores(tables, systems, metrics):
-    """Return np.ndarray [enhanced file, metric]."""
-    rows = [
-        [scores[metric] for metric in metrics]
-        for table in tables.values()
-        for system in systems
-        for scores in table.get(system, {}).values()
-    ]
-    return np.array(rows).reshape(-1, len(metrics))
+def _values(tables, systems, metrics, less=None):
+    """Return scores, less those of a system: [enhanced file, metric].
 
-
-def _gains(tables, systems, metrics, unprocessed):
-    """Return np.ndarray [enhanced file, metric]; NaN without a counterpart."""
+    They are NaN where that system has no such utterance.
+    """
     nothing = dict.fromkeys(metrics, np.nan)
-    rows = [
-        [
-            scores[m] - table[unprocessed].get(utterance, nothing)[m]
-            for m in metrics
-        ]
-        for table in tables.values()
-        for system in systems
-        for utterance, scores in table.get(system, {}).items()
-    ]
+    rows = []
+    for table in tables.values():
+        for system in systems:
+            for utterance, scores in table.get(system, {}).items():
+                row = [scores[metric] for metric in metrics]
+                if less is not None:
+                    start = table[less].get(utterance, nothing)
+                    row = [
+                        a - start[m] for a, m in zip(row, metrics, strict=True)
+                    ]
+                rows.append(row)
     return np.array(rows).reshape(-1, len(metrics))
 
 

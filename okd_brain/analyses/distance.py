@@ -1,4 +1,4 @@
-"""How far the generators of a run are from each other, over its training."""
+"""Distance between the generators of a run, over its training."""
 
 import itertools
 from dataclasses import dataclass
@@ -14,39 +14,26 @@ from okd_brain.analyses.checkpoints import (
     when,
 )
 from okd_brain.analyses.plots import Point
-from okd_brain.metrics import parse_targets
+from okd_brain.messages import UserError
 from okd_brain.mimicry import mse
-from okd_brain.training.checkpoints import load_generators
-from okd_brain.training.networks import build_modules
+from okd_brain.training import build_modules, load_generators
 
 
 @dataclass(frozen=True)
-class Run:
-    """An experiment that was trained.
+class TrainedRun:
+    """An experiment that was trained."""
 
-    Attributes
-    ----------
-    name : str
-        Its output folder, as it was given.
-    hparams : dict
-        The experiment, but for its checkpointer.
-    generators : dict
-        Target -> module, in evaluation mode.
-    checkpoints : list of Checkpoint
-        In the order of the epochs.
-    """
-
-    name: str
-    hparams: dict
-    generators: dict
-    checkpoints: list
+    name: str  # its output folder, as it was given
+    hparams: dict  # without the checkpointer
+    generators: dict  # target -> module, in evaluation mode
+    checkpoints: list  # in the order of their epochs
 
 
 def open_run(folder):
-    """Rebuild a run from its output folder, and nothing is written there.
+    """Rebuild a run from its output folder, which stays as it is.
 
-    Loading ``hyperparams.yaml`` runs the code that it names: open runs of people
-    you trust.
+    Loading ``hyperparams.yaml`` runs the code that it names: open only runs of
+    people you trust.
 
     Arguments
     ---------
@@ -55,39 +42,39 @@ def open_run(folder):
 
     Returns
     -------
-    Run
+    TrainedRun
 
     Raises
     ------
-    ValueError
-        If the folder is no such folder or has no checkpoint, or the run has
+    UserError
+        If the folder is not such a folder or has no checkpoint, or the run has
         fewer than two generators.
     """
     hyperparams = Path(folder) / "hyperparams.yaml"
     save = Path(folder) / "save"
     if not (hyperparams.is_file() and save.is_dir()):
-        raise ValueError(
+        raise UserError(
             f"{folder} has no hyperparams.yaml or no folder save, but the "
             "output folder of a training is expected."
         )
-    # Where a run was trained may not exist here: nothing is opened there.
+    # The folder of the training may not exist here: nothing is opened there.
     overrides = {"output_folder": str(folder), "checkpointer": None}
     with open(hyperparams, encoding="utf-8") as stream:
         hparams = load_hyperpyyaml(stream, overrides)
-    targets = parse_targets(hparams["targets"])
+    modules = build_modules(hparams)
+    targets = modules.targets
     if len(targets) < 2:
-        raise ValueError(
+        raise UserError(
             f"{folder} has one generator ({targets[0].name}), but a distance "
             "is between two or more."
         )
-    modules = build_modules(hparams)
     checkpoints = kept_checkpoints(
         Checkpointer(save), lambda meta: True, "from the end of an epoch"
     )
-    return Run(
+    return TrainedRun(
         name=str(folder),
         hparams=hparams,
-        generators={t.name: modules[f"g_{t.name}"].eval() for t in targets},
+        generators={t: modules[t.module].eval() for t in targets},
         checkpoints=checkpoints,
     )
 
@@ -95,25 +82,25 @@ def open_run(folder):
 def measure_distance(runs, dataset, utterances):
     """Compare the spectra of the generators of each run.
 
-    Weights are not compared: networks that start apart may compute the same
-    with other weights, so that a distance between these has no scale.
+    Weights are not compared: networks with different starts may compute the
+    same with different weights, so that a distance between weights has no scale.
 
     Arguments
     ---------
-    runs : list of Run
+    runs : list of TrainedRun
         From ``open_run``.
     dataset : DynamicItemDataset
         The utterances, the same for all runs.
     utterances : int
-        How many of it are used.
+        How many of them are used.
 
     Returns
     -------
     list of dict
         ``run``, ``alpha``, ``epoch``, ``stage``, ``first`` and ``second``
         generator, and ``mse``: the mean squared difference of their log1p
-        magnitudes, averaged over utterances (mimicry ``mse``, whatever the run
-        was trained with).
+        magnitudes, averaged over utterances (mimicry ``mse``, whatever
+        divergence the run was trained with).
     """
     batches = spread_batches(dataset, utterances)
     rows = []
@@ -138,7 +125,7 @@ def measure_distance(runs, dataset, utterances):
 
 
 def distance_points(rows):
-    """Return the distances for ``plots.draw_lines``, a line a run."""
+    """Return the distances for ``draw_lines``, one line per run."""
     return [
         Point(
             "",
@@ -154,12 +141,13 @@ def distance_points(rows):
 @torch.no_grad()
 def _distances(task, generators, inputs):
     """Return pair of generators -> mean over utterances."""
-    pairs = itertools.combinations(generators, 2)
+    names = [target.name for target in generators]
+    pairs = itertools.combinations(names, 2)
     sums = dict.fromkeys(pairs, 0.0)
     for one in inputs:
         outputs = {
-            name: task.estimate(generator, one)
-            for name, generator in generators.items()
+            target.name: task.estimate(generator, one)
+            for target, generator in generators.items()
         }
         for first, second in sums:
             error = mse(outputs[first], outputs[second], one.frames)

@@ -1,18 +1,21 @@
 """Flatness: what generators score when their weights are disturbed.
 
 A minimum is flat if the score falls slowly as the weights leave it in a random
-direction.  So that networks with larger weights do not seem flatter, noise is as
-long as what it is added to, a parameter tensor at a time: the normalisation of
-Li et al. (Visualizing the loss landscape of neural nets, NeurIPS 2018), there by
-filter, where here a tensor has one scale, biases included.
+direction. So that networks with larger weights do not seem flatter, the noise
+has the norm of the parameter tensor that it is added to. This is the
+normalisation of Li et al. (Visualizing the loss landscape of neural nets,
+NeurIPS 2018), except that they scale each filter, and we scale each tensor,
+biases included.
 """
 
 import contextlib
 import math
+from collections.abc import Iterator
 
 import speechbrain as sb
 import torch
 
+from okd_brain.messages import UserError
 from okd_brain.scoring.board import means
 
 
@@ -26,11 +29,11 @@ def measure_flatness(brain, datasets, sizes, draws):
     datasets : dict
         "valid" and "test".
     sizes : list of float
-        Lengths of the disturbance, relative to that of the weights; positive.
-        What is undisturbed (0) is scored besides.
+        Norms of the disturbance, relative to that of the weights; positive.
+        The undisturbed weights (0) are scored as well.
     draws : int
-        Random directions, the same for all sizes, which follow from the seed
-        of the experiment.
+        Number of random directions, the same for all sizes; they follow from
+        the seed of the experiment.
 
     Returns
     -------
@@ -41,27 +44,27 @@ def measure_flatness(brain, datasets, sizes, draws):
 
     Raises
     ------
-    ValueError
+    UserError
         If a size or the number of draws is not positive, or the run has no
         validated checkpoint of its last stage.
     """
     wrong = [size for size in sizes if not 0 < size < math.inf]
     if wrong:
-        raise ValueError(
+        raise UserError(
             f"A size is {wrong[0]}, but the disturbance is relative to the "
             "weights and must be positive, for instance 0.1."
         )
     if draws < 1:
-        raise ValueError(f"draws is {draws}, but it must be at least 1.")
-    generators = {t.name: brain.generator(t) for t in brain.targets}
+        raise UserError(f"draws is {draws}, but it must be at least 1.")
+    generators = brain.generators
     origins = brain.selection.load_best(brain.checkpointer, "okd", generators)
     cases = [(0.0, 0)]
     cases += [(size, draw + 1) for size in sizes for draw in range(draws)]
     rows = []
     for size, draw in cases:
         with contextlib.ExitStack() as disturbed:
-            for name, generator in generators.items():
-                rng = brain.curriculum.rng(f"flatness {name} {draw}", 0)
+            for target, generator in generators.items():
+                rng = brain.curriculum.rng(f"flatness {target.name} {draw}", 0)
                 disturbed.enter_context(
                     disturb(generator, size, rng.getrandbits(63))
                 )
@@ -81,17 +84,22 @@ def measure_flatness(brain, datasets, sizes, draws):
 
 
 @contextlib.contextmanager
-def disturb(module, size, seed):
+def disturb(module, size, seed) -> Iterator[None]:
     """Add noise to the parameters of a module for a while.
 
     Arguments
     ---------
     module : torch.nn.Module
-        Which.
+        The network.
     size : float
         Norm of the noise of each parameter tensor, relative to its own.
     seed : int
         Of the direction.
+
+    Yields
+    ------
+    torch.nn.Module
+        The disturbed network.
 
     Example
     -------
@@ -111,7 +119,7 @@ def disturb(module, size, seed):
             noise = noise.to(parameter) / noise.norm()
             parameter += size * parameter.norm() * noise
     try:
-        yield
+        yield module
     finally:
         with torch.no_grad():
             for parameter, value in zip(
@@ -121,8 +129,7 @@ def disturb(module, size, seed):
 
 
 def _score(brain, dataset):
-    """Score the weights that the generators have; ``Brain.evaluate`` would load
-    others."""
+    """Score the weights as they are; ``Brain.evaluate`` would load others."""
     brain.modules.eval()
     loader = brain.make_dataloader(
         dataset, sb.Stage.TEST, **brain.hparams.test_dataloader_opts

@@ -7,36 +7,30 @@ DARK = 0.6  # values whose colours of "RdBu" are too dark for black figures
 
 
 class Point(NamedTuple):
-    """A value in one panel of a picture of lines.
+    """A value on a line in one panel of a picture."""
 
-    Arguments
-    ---------
-    down, across : str
-        Which panel: its row and its column; an empty one is not written.
-    line : str
-        Which line in it.
-    x, y : float
-        Several values at one x are drawn as their mean and range.
-    """
-
-    down: str
-    across: str
+    down: str  # row of the panel; not written if it is empty
+    across: str  # column of the panel; likewise
     line: str
     x: float
-    y: float
+    y: float  # several at one x are drawn as their mean and range
 
 
 def melt(rows, metrics, *, x, down="split", line="system"):
-    """Make a point of every metric in a row.
+    """Return a point for every metric of every row.
 
     Arguments
     ---------
     rows : list of dict
-        What was measured.
+        From an analysis.
     metrics : list of str
         The keys of the values; a column of panels each.
-    x, down, line : str
-        The keys of the rest.
+    x : str
+        The key of the place on the line.
+    down : str
+        The key of the row of panels.
+    line : str
+        The key of the line.
 
     Returns
     -------
@@ -64,10 +58,12 @@ def draw_lines(points, path, *, x_label, y_label="", y_scale="linear"):
     Arguments
     ---------
     points : list of Point
-        In the order in which panels and lines are to stand.
+        In the order in which panels and lines appear.
     path : str or Path
-        The picture to write; its suffix says of which kind.
-    x_label, y_label : str
+        The picture to write; its suffix gives the format.
+    x_label : str
+        Of all panels.
+    y_label : str
         Of all panels.
     y_scale : str
         "linear" or "log".
@@ -100,12 +96,12 @@ def draw_matrices(matrices, names, path):
     Arguments
     ---------
     matrices : dict
-        Title -> np.ndarray [n, n], an even number of them, two side by side;
-        NaN stays empty.
+        Title -> numpy.ndarray, [n, n]; an even number of them, two side by
+        side. NaN stays empty.
     names : list of str
         Of the n rows and columns.
     path : str or Path
-        The picture to write; its suffix says of which kind.
+        The picture to write; its suffix gives the format.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 import sys
 
-from okd_brain.enhance import main
+from okd_brain.enhance.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

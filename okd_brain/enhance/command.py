@@ -1,17 +1,17 @@
-"""Enhance files and folders with an exported generator: ``okd-enhance``.
+"""Enhance files, folders and streams with an exported generator: ``okd-enhance``.
 
     okd-enhance export/pesq noisy.wav more/ 'calls/**/*.flac' -o enhanced/
     okd-enhance export/siib prompts/ -o played/ --task le --noise platform.wav
     arecord -f S16_LE -r 16000 -t raw | okd-enhance export/causal --stream | ...
     ... | okd-enhance export/siib --stream --task le | ...
 
-``okd-enhance --help`` (equally ``python -m okd_brain.enhance --help``) says
-what it reads, where it writes and what it returns.
+``okd-enhance --help`` (also ``python -m okd_brain.enhance --help``) says what it
+reads, where it writes and what it returns.
 """
 
 import argparse
 import logging
-import sys
+import math
 from functools import partial
 
 import soundfile
@@ -22,34 +22,17 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from okd_brain.enhance.files import enhance_file, enhance_speech_file
 from okd_brain.enhance.jobs import plan
-from okd_brain.enhance.listening import enhance_speech
-from okd_brain.enhance.noise_options import (
-    NOISE_HELP,
-    add_noise_options,
-    check_noise_options,
-    noise_of,
-)
+from okd_brain.enhance.noise import read_listener_noise, read_noise_levels
 from okd_brain.enhance.segments import (
     MIN_SECONDS,
     OVERLAP_SECONDS,
     SEGMENT_SECONDS,
 )
-from okd_brain.enhance.speech import enhance_wave
-from okd_brain.export import load_generator
-from okd_brain.export.details import read_details, task_of
-from okd_brain.streaming.frames import MAX_DELAY_MS
-from okd_brain.streaming.pcm import enhance_stdin
+from okd_brain.export import load_generator, read_details, task_of
+from okd_brain.streaming import MAX_DELAY_MS, enhance_stdin
 from okd_brain.tasks import ListeningEnhancement
 
-__all__ = [
-    "enhance_file",
-    "enhance_speech",
-    "enhance_speech_file",
-    "enhance_wave",
-    "main",
-]
-
-logger = get_logger("okd_brain.enhance")  # also when run with python -m
+logger = get_logger(__name__)
 
 DESCRIPTION = f"""\
 Enhance noisy speech with a generator that okd_brain exported, or with
@@ -81,7 +64,24 @@ standard input to standard output while it arrives, at most {MAX_DELAY_MS:.1f} m
 MODEL must be causal (those of --task le are). Peaks beyond full scale are saturated,
 and a warning says so.
 
-{NOISE_HELP}"""
+With --task le, INPUT is clean speech that is to be played, and MODEL a network for
+listening enhancement: it makes the speech clearer in the noise around the listener
+without making it louder. Each channel of the output has the power of its input (or
+each frame, where MODEL was trained so), and the noise is not in it. MODEL has to be
+told the noise by one or both of
+  --noise         a recording, of any sample rate and one channel; begins with each
+                  INPUT, is repeated if it is shorter and held in memory (64 kB/s),
+  --noise_levels  how loud it is over time: a CSV file with a line 'seconds,dbfs' for
+                  each of some times, ascending, counted from the beginning of each
+                  INPUT; straight lines in dB in between. The recording follows it
+                  (its RMS as a whole), or noise with the spectrum of the speech if
+                  there is none.
+Levels of speech and recording are those in the files (RMS, full scale 1), unless
+--snr_db names the ratio of speech to noise over the whole INPUT.
+With --stream, two channels come in, the speech to be played and the noise around
+its listener, and one goes out; the power of each frame is kept. They are taken at
+the levels they have, while files are brought to that of training, speech at -25 dBFS.
+"""
 
 EPILOG = """\
 exit status: 0 all enhanced, or the stream has ended; 1 some failed (each with a
@@ -94,7 +94,7 @@ missing, silent or not told with --task le.
 
 
 def _seconds(source):
-    """Return how long a file claims to be, 0 if it is none."""
+    """Return the duration in a file's header, 0 if it cannot be read."""
     try:
         return soundfile.info(source).duration
     except (soundfile.SoundFileError, TypeError):
@@ -102,10 +102,7 @@ def _seconds(source):
 
 
 def _enhance_all(enhance, jobs, overwrite):
-    """Enhance the files one by one; return how many failed.
-
-    ``enhance`` is a function of ``wave_files`` that knows its generator.
-    """
+    """Enhance the files one by one; return how many failed."""
     failed = 0
     total = sum(_seconds(job.source) for job in jobs)
     bar = tqdm(
@@ -113,7 +110,7 @@ def _enhance_all(enhance, jobs, overwrite):
         unit="s",
         bar_format="{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s "
         "of audio [{elapsed}<{remaining}]",
-        disable=None,  # where the output is no terminal
+        disable=None,  # unless standard error is a terminal
     )
     with bar, logging_redirect_tqdm():
         for job in jobs:
@@ -143,7 +140,7 @@ def main(argv=None):
     -------
     int
         Exit status: 0 if all files are enhanced or the stream has ended, 1 if
-        some failed.  A wrong command exits with 2 before any file is read.
+        some failed. A wrong command exits with 2 before any file is enhanced.
     """
     parser = _parser()
     arguments = parser.parse_intermixed_args(argv)
@@ -158,7 +155,7 @@ def main(argv=None):
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("okd_brain").setLevel(logging.INFO)
     try:
-        check_noise_options(arguments)
+        _check_noise(arguments)
         if arguments.stream:
             enhance_stdin(_streamed(arguments))
             return 0
@@ -170,6 +167,34 @@ def main(argv=None):
     failed = _enhance_all(enhance, jobs, arguments.overwrite)
     logger.info(f"{len(jobs) - failed} files enhanced, {failed} failed.")
     return 1 if failed else 0
+
+
+def _check_noise(arguments):
+    """Raise unless noise is described where it is needed, and only there."""
+    options = ("noise", "noise_levels", "snr_db")
+    told = [name for name in options if getattr(arguments, name) is not None]
+    if told and arguments.task == "se":
+        raise ValueError(
+            f"--{told[0]} is for listening enhancement: add --task le, or "
+            "leave it out"
+        )
+    if told and arguments.stream:
+        raise ValueError(
+            f"--{told[0]} is for files: in a stream, the second channel is "
+            "the noise"
+        )
+    if arguments.task == "se" or arguments.stream:
+        return
+    if arguments.noise is None and arguments.noise_levels is None:
+        raise ValueError(
+            "--task le needs to know the noise: --noise NOISE, "
+            "--noise_levels CSV, or both"
+        )
+    if arguments.snr_db is not None and arguments.noise_levels is not None:
+        raise ValueError(
+            "--snr_db goes with --noise alone; --noise_levels sets the level of "
+            "the noise itself"
+        )
 
 
 def _load(arguments):
@@ -199,20 +224,35 @@ def _streamed(arguments):
 
 
 def _enhancer(arguments):
-    """Return what enhances one file into another, as the command line says."""
+    """Return a function that enhances one file into another."""
     generator, task = _load(arguments)
     if arguments.task == "se":
         return partial(enhance_file, generator)
+    noise = levels = None
+    if arguments.noise is not None:
+        noise = read_listener_noise(arguments.noise)
+    if arguments.noise_levels is not None:
+        levels = read_noise_levels(arguments.noise_levels)
     return partial(
         enhance_speech_file,
         generator,
+        noise=noise,
+        noise_levels=levels,
+        snr_db=arguments.snr_db,
         equal_power=task.equal_power,
-        **noise_of(arguments),
     )
 
 
+def _decibels(text):
+    """Return a finite number of dB."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of dB")
+    return number
+
+
 def _parser():
-    """Return what reads the command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="okd-enhance",
         usage="%(prog)s MODEL INPUT... -o OUTDIR [--overwrite] [--device DEVICE]"
@@ -245,9 +285,27 @@ def _parser():
         action="store_true",
         help="raw PCM from standard input to standard output",
     )
-    add_noise_options(parser)
+    parser.add_argument(
+        "--task",
+        choices=["se", "le"],
+        default="se",
+        help="se: speech enhancement of noisy speech; le: listening enhancement "
+        "of clean speech (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--noise",
+        metavar="NOISE",
+        help="recording of the noise around the listener, for --task le",
+    )
+    parser.add_argument(
+        "--noise_levels",
+        metavar="CSV",
+        help="level of that noise over time, for --task le",
+    )
+    parser.add_argument(
+        "--snr_db",
+        metavar="DB",
+        type=_decibels,
+        help="ratio of speech to NOISE, in place of their levels",
+    )
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,36 @@
-"""Enhancement of one audio file into another, for either task."""
+"""Enhancement of one audio file into another of the same kind.
 
-from okd_brain.enhance.file_conversion import block_reader, convert_file
+The destination has the sample rate, channels and length of the source and, where
+its format allows, the sample type. It appears complete or not at all, and memory
+does not grow with its length: level and peak are known only at the end, so that
+until then the samples lie in an unnamed temporary file beside it, 4 bytes each. If
+the peak exceeds full scale and the sample type is not float, the whole file is
+scaled to fit and a warning states by how much.
+"""
+
+import tempfile
+from functools import partial
+from math import log10
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from speechbrain.utils.logger import get_logger
+
 from okd_brain.enhance.listening import measure, speech_blocks
 from okd_brain.enhance.noise import noise_shaped_like
-from okd_brain.enhance.segments import SEGMENT_SECONDS
+from okd_brain.enhance.segments import SEGMENT_SECONDS, energy_of, opened
 from okd_brain.enhance.speech import enhanced_blocks
+from okd_brain.files import replacing
+from okd_brain.tasks import power_ratio
+
+logger = get_logger(__name__)
+
+# libsndfile's formats that each suffix may stand for; the first one is used if
+# the source has another.
+FORMATS = {".wav": ("WAV", "WAVEX", "RF64"), ".flac": ("FLAC",)}
+FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")  # these hold peaks beyond full scale
+BLOCK = 2**20  # samples per channel that are copied at a time: 4 MB
 
 
 def enhance_file(
@@ -16,35 +42,41 @@ def enhance_file(
     segment_seconds=SEGMENT_SECONDS,
     on_progress=None,
 ):
-    """Enhance a file of noisy speech; ``convert_file`` says what is written.
+    """Enhance a file of noisy speech.
 
     Arguments
     ---------
     generator : torch.nn.Module
         Mask estimator of ``okd_brain.generators`` in evaluation mode.
-    source, destination : str or Path
-        What to read, at least 32 ms of audio, and what to write.
+    source : str or Path
+        Any file that libsndfile reads, at least 32 ms of audio.
+    destination : str or Path
+        File to write, ending in ``.wav`` or ``.flac``; folders are made.
     overwrite : bool
         Replace an existing destination.
     segment_seconds : int
-        See ``okd_brain.enhance.segments``.
+        See ``enhance_wave``.
     on_progress : callable, optional
-        See ``convert_file``.
+        Called with the seconds of audio enhanced since the last call.
 
     Returns
     -------
     float
-        The gain that was applied, 1 unless peaks had to be scaled down.
+        The gain that was applied because of peaks, else 1.
 
     Raises
     ------
-    ValueError, FileNotFoundError, FileExistsError
-        As ``convert_file`` and ``enhance_wave``.
+    ValueError
+        If the source is not audio or cannot be enhanced (see
+        ``enhance_wave``), or if the destination has another suffix or is the
+        source itself.
+    FileNotFoundError
+        If there is no source.
+    FileExistsError
+        If the destination exists and ``overwrite`` is not set.
 
     Example
     -------
-    >>> import numpy as np
-    >>> import soundfile
     >>> from okd_brain.generators import CausalLSTMGenerator
     >>> folder = getfixture("tmp_path")
     >>> soundfile.write(folder / "noisy.flac", np.random.randn(8000) / 9, 8000)
@@ -57,21 +89,11 @@ def enhance_file(
     """
 
     def convert(sound):
-        blocks = enhanced_blocks(
-            generator,
-            block_reader(sound),
-            sound.samplerate,
-            segment_seconds=segment_seconds,
-        )
-        return blocks, None
+        return enhanced_blocks(
+            generator, _reader(sound), sound.samplerate, segment_seconds
+        ), None
 
-    return convert_file(
-        convert,
-        source,
-        destination,
-        overwrite=overwrite,
-        on_progress=on_progress,
-    )
+    return _convert(convert, source, destination, overwrite, on_progress)
 
 
 def enhance_speech_file(
@@ -87,33 +109,36 @@ def enhance_speech_file(
     segment_seconds=SEGMENT_SECONDS,
     on_progress=None,
 ):
-    """Make a file of speech clearer in a noise; the noise is not written.
+    """Make a file of speech clearer in a noise, which is not written.
 
-    ``convert_file`` says what is written.  Where peaks exceed what
-    the file can hold, the power of the whole falls with them, as a warning says.
+    If peaks exceed what the file can hold, the power of the whole file falls with
+    them, as a warning says.
 
     Arguments
     ---------
     generator : BandGainGenerator
         In evaluation mode.
-    source, destination : str or Path
-        What to read, at least 32 ms of audio, and what to write.
+    source : str or Path
+        See ``enhance_file``.
+    destination : str or Path
+        See ``enhance_file``.
     noise : ListenerNoise, optional
-        Around the listener; noise shaped like the speech if there are only
-        ``noise_levels``.
+        The noise around the listener; if only ``noise_levels`` are given, noise
+        shaped like the speech.
     noise_levels : NoiseLevels, optional
-        What the level of the noise follows.
+        Levels that the noise is brought to.
     snr_db : float, optional
-        Ratio of speech to noise, in dB over the whole file; by default, what it
-        is in the files.
+        Ratio of speech to noise, in dB over the whole file; by default, that of
+        the given levels.
     equal_power : str
-        "utterance": the file keeps its power, each channel by itself; "frame".
+        What keeps its power: the "utterance", which is each channel of the file,
+        or each "frame".
     overwrite : bool
-        Replace an existing destination.
+        See ``enhance_file``.
     segment_seconds : int
-        See ``okd_brain.enhance.segments``.
+        See ``enhance_file``.
     on_progress : callable, optional
-        See ``convert_file``.
+        See ``enhance_file``.
 
     Returns
     -------
@@ -122,12 +147,17 @@ def enhance_speech_file(
 
     Raises
     ------
-    ValueError, FileNotFoundError, FileExistsError
-        As ``convert_file``, ``measure`` and ``speech_blocks``.
+    ValueError
+        As ``enhance_file`` and ``enhance_speech``; also if ``snr_db`` is given
+        and the noise is silent for as long as the speech lasts.
+    FileNotFoundError
+        As ``enhance_file``.
+    FileExistsError
+        As ``enhance_file``.
     """
 
     def convert(sound):
-        speech = measure(block_reader(sound), sound.samplerate)
+        speech = measure(_reader(sound), sound.samplerate)
         sound.seek(0)
         around = noise
         if around is None:
@@ -136,7 +166,7 @@ def enhance_speech_file(
             around = around.following(noise_levels)
         blocks = speech_blocks(
             generator,
-            block_reader(sound),
+            _reader(sound),
             speech,
             around,
             snr_db=snr_db,
@@ -145,10 +175,99 @@ def enhance_speech_file(
         )
         return blocks, speech.energy if equal_power == "utterance" else None
 
-    return convert_file(
-        convert,
-        source,
-        destination,
-        overwrite=overwrite,
-        on_progress=on_progress,
-    )
+    return _convert(convert, source, destination, overwrite, on_progress)
+
+
+def _convert(convert, source, destination, overwrite, on_progress):
+    """Write the conversion of an audio file; return the gain due to peaks.
+
+    ``convert(sound)`` takes the open source and returns an iterator of blocks,
+    [samples, channels] float32, and the energy that each channel must have in the
+    end, [channels], or None to leave it as it is.
+    """
+    source, destination = Path(source), Path(destination)
+    _check_paths(source, destination, overwrite)
+    with opened(source) as sound:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=destination.parent) as samples:
+            try:
+                blocks, wanted = convert(sound)
+                energy, peaks = _append(
+                    samples, blocks, sound.samplerate, on_progress
+                )
+            except (ValueError, soundfile.SoundFileError) as error:
+                raise ValueError(f"{source}: {error}") from error
+            gains = np.ones_like(energy)
+            if wanted is not None:
+                gains = np.sqrt(power_ratio(wanted, energy))
+            layout = _layout(sound, destination.suffix.lower())
+            peak, limit = float((gains * peaks).max()), 1.0
+            if peak > 1 and layout["subtype"] not in FLOAT_SUBTYPES:
+                limit = 1 / peak
+                logger.warning(
+                    f"{destination}: scaled by {20 * log10(limit):.2f} dB, as "
+                    f"its peak of {peak:.3f} exceeds full scale."
+                )
+            samples.seek(0)
+            _write(destination, layout, samples, limit * gains)
+    return limit
+
+
+def _check_paths(source, destination, overwrite):
+    """Raise if the source cannot be read or the destination not be written."""
+    if not source.is_file():
+        raise FileNotFoundError(f"{source}: there is no such file.")
+    if destination.suffix.lower() not in FORMATS:
+        raise ValueError(
+            f"{destination}: can write {' and '.join(FORMATS)}, not "
+            f"'{destination.suffix}'."
+        )
+    if destination.exists():
+        if destination.samefile(source):
+            raise ValueError(f"{source}: would be overwritten by its output.")
+        if not overwrite:
+            raise FileExistsError(f"{destination}: exists already.")
+
+
+def _reader(sound):
+    """Return a ``read`` for ``enhanced_segments`` of an open file."""
+    return partial(sound.read, dtype="float32", always_2d=True)
+
+
+def _append(samples, blocks, sample_rate, on_progress):
+    """Append blocks to a binary file; return energies and peaks, [channels]."""
+    energy = peaks = 0.0
+    for block in blocks:
+        samples.write(block.tobytes())
+        energy = energy + energy_of(block)
+        peaks = np.maximum(peaks, np.abs(block).max(axis=0))
+        if on_progress is not None:
+            on_progress(len(block) / sample_rate)
+    return energy, peaks
+
+
+def _layout(sound, suffix):
+    """Return format and sample type: those of the source if the suffix allows."""
+    formats = FORMATS[suffix]
+    container = sound.format if sound.format in formats else formats[0]
+    subtype = sound.subtype
+    compressed = not subtype.startswith(("PCM_", *FLOAT_SUBTYPES))
+    if compressed or not soundfile.check_format(container, subtype):
+        subtype = "PCM_16"
+    return {
+        "samplerate": sound.samplerate,
+        "channels": sound.channels,
+        "format": container,
+        "subtype": subtype,
+    }
+
+
+def _write(destination, layout, samples, gains):
+    """Write the destination from raw float32 samples, with a gain per channel."""
+    with (
+        replacing(destination) as partial_path,
+        soundfile.SoundFile(partial_path, "w", **layout) as sound,
+    ):
+        while block := samples.read(4 * BLOCK * sound.channels):
+            block = np.frombuffer(block, dtype=np.float32)
+            sound.write(gains * block.reshape(-1, sound.channels))

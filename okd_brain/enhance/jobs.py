@@ -1,18 +1,12 @@
-"""From what a command line names to files to read and files to write."""
+"""Plan which files a command reads, and which ones it writes."""
 
 import glob
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from okd_brain.enhance.file_conversion import FORMATS
-
-# What is picked up in folders, unless hidden; a file that is named or matched by
-# a pattern is tried whatever its suffix.
-SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 "
-    ".sph .nist".split()
-)
+from okd_brain.enhance.files import FORMATS
+from okd_brain.files import walk_audio
 
 
 @dataclass(frozen=True)
@@ -21,8 +15,10 @@ class Job:
 
     Attributes
     ----------
-    source, destination : Path
-        What is read and what is written.
+    source : Path
+        What is read.
+    destination : Path
+        What is written.
     """
 
     source: Path
@@ -35,12 +31,13 @@ def plan(inputs, folder, *, also_read=()):
     Arguments
     ---------
     inputs : list of str
-        Files, folders and patterns.
+        Files, folders and patterns. In folders, audio files are found by their
+        suffix; a file that is named or matched by a pattern is always tried.
     folder : str or Path
-        The output folder.  Where it lies below an input folder, what is in it
-        is no input: ``okd-enhance MODEL . -o enhanced`` can be repeated.
+        The output folder. If it lies below an input folder, its own files are not
+        inputs, so that ``okd-enhance MODEL . -o enhanced`` can be repeated.
     also_read : sequence of str or Path
-        Files that must not be written either.
+        Other files that must not be written to.
 
     Returns
     -------
@@ -50,9 +47,9 @@ def plan(inputs, folder, *, also_read=()):
     Raises
     ------
     ValueError
-        If a folder or pattern yields no file, two sources have one destination,
-        a destination is a source or ``also_read``, or the output folder is a
-        file.
+        If a folder or pattern yields no file, two sources have the same
+        destination, a destination is a source or among ``also_read``, or the
+        output folder is a file.
 
     Example
     -------
@@ -92,20 +89,15 @@ def plan(inputs, folder, *, also_read=()):
 
 
 def _find(text, folder):
-    """Return (source, its path in the output folder) for all of one input."""
+    """Return (source, path in the output folder) of every file of one input."""
     path = Path(text)
     if path.is_dir():
         base = path
-        found = [
-            p
-            for p in path.rglob("*")
-            if p.suffix.lower() in SUFFIXES
-            and not any(part[0] == "." for part in p.relative_to(base).parts)
-        ]
+        found = walk_audio(path)
     elif glob.has_magic(text) and not path.exists():
         base = Path(*takewhile(lambda p: not glob.has_magic(p), path.parts))
         found = [Path(p) for p in glob.glob(text, recursive=True)]
-    else:  # if there is no such file, that is said when its turn comes
+    else:  # a missing file is reported when its turn comes
         return [(path, Path(path.name))]
     outputs = folder.resolve()
     outputs_below = base.resolve() in outputs.parents

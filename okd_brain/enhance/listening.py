@@ -1,12 +1,12 @@
 """Listening enhancement of speech of any rate, channel count and length.
 
-Each channel goes through the task as in training, in segments (``segments``):
-at -25 dBFS, the level that the networks are trained at, and the noise at the same
-gain, so that the ratio of the two is what it is in the files; then back.
+Each channel goes through the task as in training, in segments (``segments``). It is
+brought to -25 dBFS, the level that the networks are trained at, and back; the noise
+gets the same gain, so that the ratio of the two is that of the files.
 
-Where a generator keeps the power of an utterance, each segment keeps its own, so
-that how loud one sentence is beside another does not change with the noise; what
-fades and filters do to the power is made good over the whole wave.
+If a generator keeps the power of an utterance, each segment keeps its own, so that
+the loudness of one sentence relative to another does not depend on the noise. What
+fades and filters do to the power is corrected over the whole wave.
 """
 
 from dataclasses import dataclass
@@ -27,8 +27,7 @@ from okd_brain.enhance.segments import (
 from okd_brain.generators import BandGainGenerator
 from okd_brain.resampling import resample
 from okd_brain.signals import LEVEL_DBFS, SAMPLE_RATE
-from okd_brain.tasks.equal_power import power_ratio
-from okd_brain.tasks.listening import ListeningEnhancement
+from okd_brain.tasks import ListeningEnhancement, power_ratio
 
 
 def enhance_speech(
@@ -48,34 +47,32 @@ def enhance_speech(
     generator : BandGainGenerator
         In evaluation mode, on any device.
     speech : torch.Tensor
-        [samples] or [channels, samples], float, full scale 1, at least 32 ms:
-        what is to be played.
+        [samples] or [channels, samples], float, full scale 1, at least 32 ms.
     sample_rate : int
         Its rate in Hz.
     noise : torch.Tensor
-        [samples], float: the noise around the listener, on the scale of the
-        speech.  It is repeated if it is shorter, and cut if it is longer.
+        [samples], float, on the scale of the speech: the noise around the
+        listener. It is repeated if shorter than the speech, and cut if longer.
     noise_rate : int
         Its rate in Hz.
     equal_power : str
-        What keeps its power: the "utterance", or each "frame", if the generator
-        is trained so (``export_details.task_of`` tells).
+        What keeps its power: the "utterance" or each "frame", as the generator
+        was trained (``export.task_of`` tells).
     segment_seconds : int
         Length of a segment, even, at least 4.
 
     Returns
     -------
     torch.Tensor
-        Float32, on the CPU, as many channels and samples as ``speech`` and at
-        its rate, without the noise.  Each channel has the power of the speech
-        ("utterance"), or frame by frame that of the speech from 47 Hz to 8 kHz.
-        Peaks may exceed 1.
+        Float32, on the CPU, with the shape and rate of ``speech``, without the
+        noise. Each channel has the power of the speech ("utterance"), or frame by
+        frame that of the speech from 47 Hz to 8 kHz. Peaks may exceed 1.
 
     Raises
     ------
     ValueError
-        If speech or noise is not float, not finite or silent, the speech too
-        short, the noise of several channels, or the generator of another kind
+        If speech or noise is not float, not finite or silent, the speech is too
+        short, the noise has several channels, or the generator is of another kind
         or in training mode.
 
     Example
@@ -114,18 +111,18 @@ def enhance_speech(
 
 @dataclass(frozen=True)
 class MeasuredSpeech:
-    """What is to be known of speech before it can be enhanced.
+    """Properties of speech that are needed before it can be enhanced.
 
     Attributes
     ----------
     sample_rate : int
         In Hz.
     samples : int
-        How many of each channel.
+        Number of samples of each channel.
     energy : numpy.ndarray
         [channels], sum of squares.
     loudest : numpy.ndarray
-        [samples, channels], the 30 s with the most energy.
+        [samples, channels], the 30 s block with the most energy.
     """
 
     sample_rate: int
@@ -140,7 +137,7 @@ class MeasuredSpeech:
 
 
 def measure(read, sample_rate):
-    """Read speech once to measure it.
+    """Read speech once and measure it.
 
     Arguments
     ---------
@@ -156,7 +153,7 @@ def measure(read, sample_rate):
     Raises
     ------
     ValueError
-        If there is nothing but zeros in it, or a sample is not finite.
+        If all samples are zero, or one is not finite.
     """
     samples, energy, loudest, most = 0, 0.0, None, 0.0
     while len(block := read(SEGMENT_SECONDS * sample_rate)):
@@ -187,37 +184,41 @@ def speech_blocks(
 
     Arguments
     ---------
-    generator, equal_power, segment_seconds
-        As in ``enhance_speech``.
+    generator : BandGainGenerator
+        As for ``enhance_speech``.
     read : callable
         See ``segments.enhanced_segments``.
     speech : MeasuredSpeech
-        What ``measure`` found in all that ``read`` will give.
+        From ``measure``, of everything that ``read`` will return.
     noise : ListenerNoise
-        Around the listener.
+        The noise around the listener.
     snr_db : float, optional
-        Sets the ratio of speech to noise in each channel, in dB over the whole
-        wave, in place of the levels that they have.
+        Ratio of speech to noise in each channel, in dB over the whole wave; by
+        default, that of the given levels.
+    equal_power : str
+        As for ``enhance_speech``.
+    segment_seconds : int
+        As for ``enhance_speech``.
 
     Returns
     -------
     iterator of numpy.ndarray
-        [samples, channels], float32; altogether as long as what was read.
+        [samples, channels], float32; together as long as what was read.
 
     Raises
     ------
     ValueError
-        As ``enhance_speech``; if the noise is silent for as long as the speech
-        lasts, but a ratio is asked for.
+        As ``enhance_speech``; also if ``snr_db`` is given and the noise is silent
+        for as long as the speech lasts.
     """
     if not isinstance(generator, BandGainGenerator):
         raise ValueError(
             "Listening enhancement needs a generator of band gains "
-            f"(BandGainGenerator); got {type(generator).__name__}. Those of "
-            "recipes/LE are."
+            "(BandGainGenerator), such as those of recipes/LE; got "
+            f"{type(generator).__name__}."
         )
     task = ListeningEnhancement(equal_power=equal_power)
-    # A silent channel among others stays as it is.
+    # A silent channel beside others stays silent.
     power = np.where(speech.power > 0, speech.power, 1.0)
     gains = np.sqrt(10 ** (LEVEL_DBFS / 10) / power)
     noise_gains = gains
@@ -233,16 +234,12 @@ def speech_blocks(
         return task.enhance(generator, inputs).wave / gain
 
     return enhanced_segments(
-        generator,
-        enhance,
-        read,
-        speech.sample_rate,
-        segment_seconds=segment_seconds,
+        generator, enhance, read, speech.sample_rate, segment_seconds
     )
 
 
 def _noise_gains(speech, noise, power, snr_db):
-    """Return the gain of the noise, [channels], that makes a ratio in dB."""
+    """Return the gain of the noise, [channels], that sets a ratio in dB."""
     count = -(-speech.samples * SAMPLE_RATE // speech.sample_rate)
     noise_power = noise.power(count)
     if noise_power == 0:

@@ -1,34 +1,66 @@
-"""The noise around a listener, for as long as the speech lasts."""
+"""The noise around a listener: a recording, an estimate of its level, or both."""
 
+import csv
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from okd_brain.enhance.file_conversion import opened
-from okd_brain.enhance.noise_levels import NoiseLevels
-from okd_brain.enhance.segments import SEGMENT_SECONDS, finite
+from okd_brain.enhance.segments import SEGMENT_SECONDS, finite, opened
 from okd_brain.noises import speech_shaped
 from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE
 
+COLUMNS = ("seconds", "dbfs")
+# 45 dB above speech at -25 dBFS; a larger number is a sound pressure level.
+MAX_DBFS = 20.0
+
+
+@dataclass(frozen=True)
+class NoiseLevels:
+    """Levels at some times, with straight lines in dB between them.
+
+    The first level holds before its time, the last one after it.
+
+    Attributes
+    ----------
+    seconds : numpy.ndarray
+        [times], ascending.
+    dbfs : numpy.ndarray
+        [times], RMS in dB relative to full scale 1.
+
+    Example
+    -------
+    >>> levels = NoiseLevels(np.array([0.0, 2.0]), np.array([-40.0, -20.0]))
+    >>> levels.amplitude(np.array([0, 1, 2, 3])).round(4).tolist()
+    [0.01, 0.0316, 0.1, 0.1]
+    """
+
+    seconds: np.ndarray
+    dbfs: np.ndarray
+
+    def amplitude(self, seconds):
+        """Return the RMS, full scale 1, at times in seconds, [samples]."""
+        return 10 ** (np.interp(seconds, self.seconds, self.dbfs) / 20)
+
 
 @dataclass(frozen=True)
 class ListenerNoise:
-    """Noise that goes on as long as one listens: repeated from its beginning.
+    """Noise that lasts as long as the speech: repeated from its beginning.
 
     Arguments
     ---------
     samples : numpy.ndarray
         [samples], float, 16 kHz, full scale 1.
     levels : NoiseLevels, optional
-        What its level follows; the RMS of ``samples`` is 1 then.
+        Levels over time, which ``samples`` of RMS 1 are brought to.
 
     Raises
     ------
     ValueError
-        If there is nothing but zeros in it.
+        If all samples are zero.
 
     Example
     -------
@@ -48,7 +80,7 @@ class ListenerNoise:
             )
 
     def following(self, levels):
-        """Return this noise at other levels, relative to its RMS as a whole.
+        """Return this noise with its RMS as a whole brought to other levels.
 
         Arguments
         ---------
@@ -63,13 +95,14 @@ class ListenerNoise:
         return replace(self, samples=self.samples / rms, levels=levels)
 
     def stretch(self, start, count):
-        """Return some of it.
+        """Return ``count`` samples from sample ``start`` on.
 
         Arguments
         ---------
-        start, count : int
-            Its first sample, counted from the beginning of the speech at 16
-            kHz, and how many.
+        start : int
+            First sample at 16 kHz, counted from the beginning of the speech.
+        count : int
+            Number of samples.
 
         Returns
         -------
@@ -83,17 +116,7 @@ class ListenerNoise:
         return noise * self.levels.amplitude(turns / SAMPLE_RATE)
 
     def power(self, count):
-        """Return the mean square of its first samples.
-
-        Arguments
-        ---------
-        count : int
-            How many, at 16 kHz.
-
-        Returns
-        -------
-        float
-        """
+        """Return the mean square of the first ``count`` samples at 16 kHz."""
         energy, block = 0.0, SEGMENT_SECONDS * SAMPLE_RATE
         for start in range(0, count, block):
             noise = self.stretch(start, min(block, count - start))
@@ -102,9 +125,7 @@ class ListenerNoise:
 
 
 def read_listener_noise(path):
-    """Read a recording of noise.
-
-    It is held in memory at 16 kHz: 64 kB per second.
+    """Read a recording of noise; it is held in memory at 16 kHz, 64 kB/s.
 
     Arguments
     ---------
@@ -119,8 +140,8 @@ def read_listener_noise(path):
     Raises
     ------
     ValueError
-        If there is no such file, or it has several channels, samples that are
-        not finite, or no sound.
+        If the file does not exist, has several channels, samples that are not
+        finite, or nothing but zeros.
     """
     if not Path(path).is_file():
         raise ValueError(f"{path}: there is no such file.")
@@ -161,3 +182,80 @@ def noise_shaped_like(speech, sample_rate):
     return ListenerNoise(
         speech_shaped(SEGMENT_SECONDS * SAMPLE_RATE, rng, channels)
     )
+
+
+def read_noise_levels(path):
+    r"""Read levels of noise from a CSV file.
+
+    Arguments
+    ---------
+    path : str or Path
+        Each line has a time in seconds and a level in dBFS (RMS, full scale 1);
+        times ascend. A first line ``seconds,dbfs`` and empty lines are skipped.
+
+    Returns
+    -------
+    NoiseLevels
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read or has no level, or a line is not of this
+        kind.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "levels.csv"
+    >>> length = path.write_text("seconds,dbfs\n0,-40\n2.5,-20\n")
+    >>> read_noise_levels(path)
+    NoiseLevels(seconds=array([0. , 2.5]), dbfs=array([-40., -20.]))
+    """
+    try:
+        text = Path(path).read_text("utf-8-sig")  # as spreadsheets write it
+    except (OSError, UnicodeError) as error:
+        raise ValueError(
+            f"{path}: cannot be read as levels of noise: {error}"
+        ) from error
+    points = []
+    # Not numpy.loadtxt, which does not say on which line of the file it fails.
+    rows = csv.reader(text.splitlines())
+    for row in rows:
+        cells = tuple(cell.strip() for cell in row)
+        if not any(cells) or (not points and cells == COLUMNS):
+            continue
+        try:
+            points.append(_point(cells, points))
+        except ValueError as error:
+            where = f"{path}, line {rows.line_num}"
+            raise ValueError(f"{where}: {error}") from None
+    if not points:
+        raise ValueError(
+            f"{path}: holds no level; each line is a time in seconds and a "
+            "level in dBFS, as in 0.5,-30"
+        )
+    return NoiseLevels(*np.array(points).T)
+
+
+def _point(cells, before):
+    """Return the time and level of a line that follows others."""
+    try:
+        seconds, dbfs = map(float, cells)
+    except ValueError:  # text, or another number of cells
+        seconds = dbfs = math.nan
+    if not (math.isfinite(seconds) and math.isfinite(dbfs)):
+        raise ValueError(
+            f"'{','.join(cells)}' is not a time in seconds and a level in "
+            "dBFS, as in 0.5,-30"
+        )
+    if before and seconds <= before[-1][0]:
+        raise ValueError(
+            f"times must ascend, but {seconds:g} s comes after "
+            f"{before[-1][0]:g} s."
+        )
+    if dbfs > MAX_DBFS:
+        raise ValueError(
+            f"{dbfs:g} dBFS is louder than any noise can be in a file. Levels "
+            f"are RMS relative to full scale, up to {MAX_DBFS:g} dBFS; is this "
+            "a sound pressure level?"
+        )
+    return seconds, dbfs

@@ -1,13 +1,14 @@
-"""Waves of any sample rate, channel count and length, changed in segments.
+"""Waves of any sample rate, channel count and length, enhanced in segments.
 
-The networks hear one channel at 16 kHz and, in training, seconds of it.  Here a
-wave is cut into segments of 30 s that overlap by 2 s; each channel of each is
-resampled to 16 kHz, changed, and resampled back; in the overlap one segment
-fades into the next.  So the memory needed does not grow with the length.
-Whatever the sample rate, nothing above 8 kHz comes back.
+The networks hear one channel at 16 kHz and, in training, a few seconds of it. Here
+a wave is cut into segments of 30 s that overlap by 2 s; each channel of each
+segment is resampled to 16 kHz, enhanced and resampled back; in the overlap one
+segment fades into the next. So memory does not grow with the length. At any sample
+rate, everything above 8 kHz is lost.
 """
 
 import numpy as np
+import soundfile
 import torch
 
 from okd_brain.resampling import resample
@@ -21,19 +22,20 @@ MIN_SECONDS = WINDOW_MS / 1000  # one analysis window
 
 
 def enhanced_segments(
-    generator, enhance, read, sample_rate, *, segment_seconds=SEGMENT_SECONDS
+    generator, enhance, read, sample_rate, segment_seconds=SEGMENT_SECONDS
 ):
-    """Change a wave of any length piece by piece.
+    """Enhance a wave of any length piece by piece.
 
     Arguments
     ---------
     generator : torch.nn.Module
         In evaluation mode, on any device.
     enhance : callable
-        ``enhance(wave, channel, start)`` returns what the generator makes of a
-        segment of one channel: [1, samples] float32 at 16 kHz on the
-        generator's device, the number of the channel, and the sample (at 16
-        kHz) of the whole wave that the segment starts with.
+        ``enhance(wave, channel, start)`` returns an enhanced segment of one
+        channel, [1, samples]. ``wave`` is the segment, [1, samples] float32 at
+        16 kHz on the generator's device, ``channel`` the number of its channel,
+        and ``start`` the number of its first sample (at 16 kHz) in the whole
+        wave.
     read : callable
         ``read(count)`` returns the next [count, channels] samples as a float
         array of full scale 1; fewer at the end, and none after it.
@@ -45,14 +47,14 @@ def enhanced_segments(
     Yields
     ------
     numpy.ndarray
-        [samples, channels], float32; altogether as long as what was read.
+        [samples, channels], float32; together as long as what was read.
 
     Raises
     ------
     ValueError
         If the wave is shorter than 32 ms or not finite, the result is not
-        finite, the generator is in training mode, or ``segment_seconds`` is
-        none of these lengths.
+        finite, the generator is in training mode, or ``segment_seconds`` is odd
+        or less than 4.
     """
     if segment_seconds % 2 or segment_seconds < 2 * OVERLAP_SECONDS:
         raise ValueError(
@@ -67,8 +69,8 @@ def enhanced_segments(
     device = next(generator.parameters()).device
     overlap = OVERLAP_SECONDS * sample_rate
     step = segment_seconds * sample_rate - overlap
-    # Raised cosine: a segment's first and last samples, which lack context,
-    # hardly count, and the two weights add up to one.
+    # Raised cosine: the first and last samples of a segment, which lack context,
+    # get hardly any weight, and the two weights add up to one.
     phase = np.pi * (np.arange(overlap)[:, None] + 0.5) / overlap
     fade_in = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
 
@@ -95,15 +97,34 @@ def enhanced_segments(
         start += step
 
 
+@torch.inference_mode()
+def _enhance(enhance, segment, start, sample_rate, device):
+    """Enhance [samples, channels] in one pass, channel by channel."""
+    enhanced = np.empty_like(segment)
+    start = start * SAMPLE_RATE // sample_rate
+    for channel, samples in enumerate(segment.T):
+        wave = torch.from_numpy(resample(samples, sample_rate, SAMPLE_RATE))
+        wave = wave.contiguous().to(device)[None]
+        wave = enhance(wave, channel, start)[0].cpu().numpy()
+        back = resample(wave, SAMPLE_RATE, sample_rate)
+        enhanced[:, channel] = back[: len(segment)]
+    if not np.isfinite(enhanced).all():
+        raise ValueError(
+            "The enhanced wave is not finite. The level of the input must be "
+            f"near full scale 1; its peak is {np.abs(segment).max():.3g}."
+        )
+    return enhanced
+
+
 def finite(samples, first, sample_rate):
-    """Return samples as float32, all of them finite.
+    """Return samples as float32, or raise if one of them is not finite.
 
     Arguments
     ---------
     samples : numpy.ndarray
         [samples, channels], float.
     first : int
-        Number of the first of them in the whole wave.
+        Number of the first sample in the whole wave, for the message.
     sample_rate : int
         In Hz.
 
@@ -115,7 +136,7 @@ def finite(samples, first, sample_rate):
     Raises
     ------
     ValueError
-        If one is not, with its time in the wave.
+        With the time of the first sample that is not finite.
     """
     bad = np.flatnonzero(~np.isfinite(samples).all(axis=1))
     if bad.size:
@@ -126,27 +147,49 @@ def finite(samples, first, sample_rate):
     return np.asarray(samples, dtype=np.float32)
 
 
-@torch.inference_mode()
-def _enhance(enhance, segment, start, sample_rate, device):
-    """Change [samples, channels] in one pass, channel by channel."""
-    enhanced = np.empty_like(segment)
-    start = start * SAMPLE_RATE // sample_rate
-    for channel, samples in enumerate(segment.T):
-        wave = torch.from_numpy(resample(samples, sample_rate, SAMPLE_RATE))
-        wave = wave.contiguous().to(device)[None]
-        wave = enhance(wave, channel, start)[0].cpu().numpy()
-        back = resample(wave, SAMPLE_RATE, sample_rate)
-        enhanced[:, channel] = back[: len(segment)]
-    if not np.isfinite(enhanced).all():
+# What is read, and what comes back
+
+
+def opened(source):
+    """Open an audio file, or raise a ValueError that names it.
+
+    Arguments
+    ---------
+    source : str or Path
+        Any file that libsndfile reads.
+
+    Returns
+    -------
+    soundfile.SoundFile
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read as audio.
+    """
+    try:
+        return soundfile.SoundFile(source)
+    except (soundfile.SoundFileError, TypeError) as error:
+        # TypeError: a ".raw" file, whose layout would have to be given.
         raise ValueError(
-            "The enhanced wave is not finite. The level of what goes in must "
-            f"be near full scale 1; its peak is {np.abs(segment).max():.3g}."
-        )
-    return enhanced
+            f"{source}: not audio that can be read: {error}"
+        ) from error
+
+
+def reader(samples):
+    """Return a ``read`` for ``enhanced_segments`` of [samples, channels]."""
+    position = 0
+
+    def read(count):
+        nonlocal position
+        start, position = position, position + count
+        return samples[start:position]
+
+    return read
 
 
 def samples_of(wave):
-    """Return a wave in memory as an array of samples and channels.
+    """Return a wave in memory as [samples, channels].
 
     Arguments
     ---------
@@ -161,7 +204,7 @@ def samples_of(wave):
     Raises
     ------
     ValueError
-        If the wave is none of these.
+        If the wave has another shape or is not float.
     """
     if wave.ndim not in (1, 2) or not wave.is_floating_point():
         raise ValueError(
@@ -172,76 +215,11 @@ def samples_of(wave):
 
 
 def wave_of(blocks, shape):
-    """Join blocks to a wave in memory; undoes ``samples_of``.
-
-    Arguments
-    ---------
-    blocks : iterable of numpy.ndarray
-        [samples, channels] each.
-    shape : torch.Size
-        [samples] or [channels, samples], of all of them.
-
-    Returns
-    -------
-    torch.Tensor
-        Of that shape, on the CPU.
-
-    Example
-    -------
-    >>> wave = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    >>> wave_of([samples_of(wave)], wave.shape).tolist()
-    [[1.0, 2.0], [3.0, 4.0]]
-    """
-    return torch.from_numpy(np.concatenate(list(blocks)).T.copy()).reshape(
-        shape
-    )
-
-
-def reader(samples):
-    """Return a ``read`` that gives an array piece by piece.
-
-    Arguments
-    ---------
-    samples : numpy.ndarray
-        [samples, channels].
-
-    Returns
-    -------
-    callable
-        See ``enhanced_segments``.
-
-    Example
-    -------
-    >>> read = reader(np.zeros((5, 1)))
-    >>> [len(read(count)) for count in (3, 3, 3)]
-    [3, 2, 0]
-    """
-    position = 0
-
-    def read(count):
-        nonlocal position
-        start, position = position, position + count
-        return samples[start:position]
-
-    return read
+    """Join blocks of [samples, channels] to a wave of the shape it had."""
+    joined = np.concatenate(list(blocks))
+    return torch.from_numpy(joined.T.copy()).reshape(shape)
 
 
 def energy_of(samples):
-    """Return the sum of squares of each channel.
-
-    Arguments
-    ---------
-    samples : numpy.ndarray
-        [samples, channels].
-
-    Returns
-    -------
-    numpy.ndarray
-        [channels], float64.
-
-    Example
-    -------
-    >>> energy_of(np.array([[1.0, 3.0], [2.0, 4.0]])).tolist()
-    [5.0, 25.0]
-    """
+    """Return the sum of squares of each channel of [samples, channels]."""
     return np.square(samples, dtype=np.float64).sum(axis=0)

@@ -1,8 +1,8 @@
 """Speech enhancement of waves of any sample rate, channel count and length.
 
-Each channel goes through the task as in training, in segments (``segments``).
-What fits in one segment is enhanced in one pass; what is longer differs from one
-pass by less than -30 dB (the tests hold it to that).
+Each channel goes through the task as in training, in segments (``segments``). A
+wave that fits in one segment is enhanced in one pass; a longer one differs from a
+single pass by less than -30 dB (the tests hold it to that).
 """
 
 import torch
@@ -38,8 +38,8 @@ def enhance_wave(
     Returns
     -------
     torch.Tensor
-        Float32, on the CPU, as many channels and samples as ``wave`` and at its
-        rate.  Peaks may exceed 1.
+        Float32, on the CPU, with the shape and rate of ``wave``. Peaks may
+        exceed 1.
 
     Raises
     ------
@@ -55,35 +55,31 @@ def enhance_wave(
     torch.Size([2, 44100])
     """
     blocks = enhanced_blocks(
-        generator,
-        reader(samples_of(wave)),
-        sample_rate,
-        segment_seconds=segment_seconds,
+        generator, reader(samples_of(wave)), sample_rate, segment_seconds
     )
     return wave_of(blocks, wave.shape)
 
 
 def enhanced_blocks(
-    generator, read, sample_rate, *, segment_seconds=SEGMENT_SECONDS
+    generator, read, sample_rate, segment_seconds=SEGMENT_SECONDS
 ):
     """Enhance a wave of any length piece by piece.
 
     Arguments
     ---------
     generator : torch.nn.Module
-        As in ``enhance_wave``.
+        As for ``enhance_wave``.
     read : callable
-        ``read(count)`` returns the next [count, channels] samples as a float
-        array of full scale 1; fewer at the end, and none after it.
+        See ``segments.enhanced_segments``.
     sample_rate : int
         Rate of the wave in Hz.
     segment_seconds : int
-        Length of a segment, even, at least 4.
+        As for ``enhance_wave``.
 
     Returns
     -------
     iterator of numpy.ndarray
-        [samples, channels], float32; altogether as long as what was read.
+        [samples, channels], float32; together as long as what was read.
 
     Raises
     ------
@@ -93,8 +89,8 @@ def enhanced_blocks(
     if isinstance(generator, BandGainGenerator):
         raise ValueError(
             "This generator is for listening enhancement: it makes speech "
-            "clearer in noise that it is told of, and removes none. See "
-            "listening_waves.enhance_speech, or okd-enhance --task le."
+            "clearer in a known noise, and removes none. See "
+            "okd_brain.enhance.enhance_speech, or okd-enhance --task le."
         )
     task = SpeechEnhancement()
 
@@ -103,5 +99,5 @@ def enhanced_blocks(
         return task.enhance(generator, inputs).wave
 
     return enhanced_segments(
-        generator, enhance, read, sample_rate, segment_seconds=segment_seconds
+        generator, enhance, read, sample_rate, segment_seconds
     )

@@ -1,37 +1,17 @@
-"""Trained generators in the checkpoints that an experiment has left."""
+"""Choice of trained generators among the checkpoints of an experiment."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 import ruamel.yaml
 import yaml
 from speechbrain.utils.checkpoints import METAFNAME, Checkpointer
 
-from okd_brain.training.checkpoints import Selection
+from okd_brain.messages import UserError
 
 ORIGIN_KEYS = ("epoch", "phase", "steps", "checkpoint", "chosen_on")
 HYPERPARAMS = "hyperparams.yaml"  # in the output folder of an experiment
-STAGE = "okd"  # what a supervised warm-up reached is not MetricGAN-OKD's merit
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A generator in a checkpoint.
-
-    Arguments
-    ---------
-    weights : Path
-        Its file.
-    details : dict
-        The name of the checkpoint and, as far as it says so, "epoch", "phase",
-        "steps" and "chosen_on", as ``checkpoints.load_generators`` has them;
-        "equal_power" if the experiment has a rule of this name.
-    """
-
-    weights: Path
-    details: Mapping
+PREFIX = "okd/"  # of a target's validation; "warmup/" is not MetricGAN-OKD's
 
 
 def choose_checkpoints(folder):
@@ -45,13 +25,15 @@ def choose_checkpoints(folder):
     Returns
     -------
     dict
-        Target -> Chosen, sorted. Those of an experiment are chosen as in
-        training, by the validation of each target in its metric's direction.
-        Empty if the folder has no checkpoint.
+        Target -> (file of weights, details), sorted; empty if the folder has no
+        checkpoint. In an experiment each is chosen as in training, by the
+        validation of its target in the metric's direction. Details are
+        "checkpoint" (its name) and, as far as they are known, "epoch", "phase",
+        "steps", "chosen_on", and the experiment's "equal_power".
 
     Raises
     ------
-    ValueError
+    UserError
         If checkpoints, or the hyperparams.yaml of an experiment, cannot be
         read, or none was validated after the warm-up.
     """
@@ -62,8 +44,7 @@ def choose_checkpoints(folder):
         experiment = _mappings(folder.parents[1] / HYPERPARAMS)
         details = _details(folder, checkpoints.get(folder), experiment)
         return {
-            path.stem.removeprefix("g_"): Chosen(path, details)
-            for path in networks
+            path.stem.removeprefix("g_"): (path, details) for path in networks
         }
     for save, experiment in (
         (folder / "save", folder),
@@ -79,7 +60,7 @@ def _read(save):
     try:
         return Checkpointer(save).list_checkpoints()
     except yaml.YAMLError as error:
-        raise ValueError(f"{save} has a damaged checkpoint: {error}") from error
+        raise UserError(f"{save} has a damaged checkpoint: {error}") from error
 
 
 def _details(path, checkpoint, experiment):
@@ -89,37 +70,36 @@ def _details(path, checkpoint, experiment):
 
 
 def _best(save, experiment):
-    prefix = Selection.key(STAGE, "")
     keys = {key for found in _read(save) for key in found.meta}
-    keys = sorted(key for key in keys if key.startswith(prefix))
+    keys = sorted(key for key in keys if key.startswith(PREFIX))
     if not keys:
-        raise ValueError(
+        raise UserError(
             f"{save} has no checkpoint that was validated after the warm-up; "
             "name a checkpoint in it to evaluate that"
         )
     best = {}
     lower_is_better = _lower_is_better(experiment)
     for key in keys:
-        target = key.removeprefix(prefix)
+        target = key.removeprefix(PREFIX)
         metric = re.sub(r"_\d+$", "", target)  # equal targets are numbered
         order = "min_key" if metric in lower_is_better else "max_key"
         found = Checkpointer(save).find_checkpoint(**{order: key})
         weights = found.path / f"g_{target}.ckpt"
-        best[target] = Chosen(weights, _details(found.path, found, experiment))
+        best[target] = weights, _details(found.path, found, experiment)
     return best
 
 
 def _mappings(hyperparams):
-    """Return all mappings in the YAML of an experiment; none if it is not there.
+    """Return all mappings in the YAML of an experiment; none if it is missing.
 
-    The text is read, and nothing is made of what it names.
+    The YAML is parsed only: objects that it names are not created.
     """
     if not hyperparams.is_file():
         return []
     try:
         nodes = [ruamel.yaml.YAML().load(hyperparams)]
     except ruamel.yaml.error.YAMLError as error:
-        raise ValueError(f"{hyperparams} is damaged: {error}") from error
+        raise UserError(f"{hyperparams} is damaged: {error}") from error
     mappings = []
     while nodes:
         node = nodes.pop()

@@ -1,8 +1,8 @@
-"""Several systems on the same noisy speech: ``evaluate.py`` of the recipes.
+"""Compare systems on the same utterances: ``evaluate.py`` of the recipes.
 
     evaluate.py results/1 other/enhanced=theirs --clean clean/ --noisy noisy/
 
-``evaluate.py --help`` (equally ``python -m okd_brain.evaluation.command --help``) says
+``evaluate.py --help`` (equally ``python -m okd_brain.evaluation --help``) says
 what it reads, computes and writes.
 """
 
@@ -15,23 +15,28 @@ import torch
 from speechbrain.utils.logger import get_logger
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from okd_brain.evaluation.comparison import compare, corpus_name
-from okd_brain.evaluation.paired_folders import check_headers
+from okd_brain.corpora import LAYOUTS
+from okd_brain.evaluation.files import check_headers, score_files
 from okd_brain.evaluation.systems import (
-    EnhancingSystem,
-    FolderSystem,
+    enhancing_system,
     find_systems,
+    folder_system,
 )
 from okd_brain.evaluation.tasks import ENHANCEMENT
+from okd_brain.messages import UserError
 from okd_brain.metrics import METRICS, resolve_metrics
-from okd_brain.results import report
-from okd_brain.results.breakdown import break_down, tables
-from okd_brain.results.conditions import find_conditions, read_conditions
+from okd_brain.results import (
+    break_down,
+    find_conditions,
+    make_results,
+    read_conditions,
+    results_tables,
+    write_breakdown,
+    write_results,
+)
 from okd_brain.scoring import Scorer
 
-logger = get_logger(
-    "okd_brain.evaluation.command"
-)  # also when run with python -m
+logger = get_logger(__name__)
 
 SPLIT = "test"
 
@@ -71,7 +76,7 @@ def main(argv=None, compared=ENHANCEMENT):
     argv : list of str, optional
         Command line without the program's name; that of the process if None.
     compared : ComparedTask
-        What the systems are compared in.
+        The task that the systems are compared in.
 
     Returns
     -------
@@ -99,33 +104,52 @@ def main(argv=None, compared=ENHANCEMENT):
         parser.error(str(error))
 
     with logging_redirect_tqdm():
-        scores, failures = compare(systems, given, metrics, arguments.n_jobs)
+        scores, failures = _compare(systems, given, metrics, arguments.n_jobs)
     _log_failures(failures)
-    results = report.make_results(
-        corpus=corpus_name(arguments.given, compared.given),
+    results = make_results(
+        corpus=_corpus_name(arguments.given, compared.given),
         split=SPLIT,
         scores=scores,
         origins={s.name: dict(s.origin) for s in systems if s.origin},
     )
     breakdown = break_down(scores, conditions) if conditions else {}
     if arguments.output is not None:
-        report.write_results(arguments.output, results, scores)
+        write_results(arguments.output, results, scores)
         path = arguments.output / "breakdown.json"
-        report.write_breakdown(path, breakdown, results)
-    sys.stdout.write(f"{report.table(results)}\n")
-    if breakdown:
-        by_condition = tables(breakdown, report.optimism(results))
-        sys.stdout.write(f"\n{by_condition}\n")
+        write_breakdown(path, breakdown, results)
+    sys.stdout.write(f"{results_tables(results, breakdown)}\n")
     return 1 if any(failures.values()) else 0
+
+
+def _compare(systems, given, metrics, n_jobs):
+    """Return system -> scores, and system -> failures, of ``score_files``."""
+    scores, failures = {}, {}
+    with Scorer(metrics, n_jobs) as scorer:
+        for system in systems:
+            scores[system.name], failures[system.name] = score_files(
+                scorer, given.values(), system.signals, system.name
+            )
+    return scores, failures
+
+
+def _corpus_name(folder, kind):
+    """Return the corpus that a folder is part of: by layout, or its parent."""
+    path = Path(folder).resolve()
+    for layout in LAYOUTS:
+        for split in ("train", "test"):
+            parts = Path(layout.folder(split, kind)).parts
+            if path.parts[-len(parts) :] == parts:
+                return path.parents[len(parts) - 1].name
+    return path.parent.name
 
 
 def _systems(arguments, compared, given):
     """Return all systems of a command line, those of every table first."""
     unprocessed = compared.task.unprocessed
-    own = [FolderSystem(unprocessed, given, {})]
+    own = [folder_system(unprocessed, given, {})]
     taken = {unprocessed: compared.words["untouched"]}
     for name, enhance in compared.baselines.items():
-        own.append(EnhancingSystem(name, enhance, {}))
+        own.append(enhancing_system(name, enhance, {}))
         taken[name] = "a baseline"
     systems = find_systems(
         arguments.models,
@@ -136,7 +160,7 @@ def _systems(arguments, compared, given):
     )
     for system in systems:
         if system.name in taken:
-            raise ValueError(
+            raise UserError(
                 f"'{system.name}' is the row of {taken[system.name]}: name "
                 f"{system.origin['source']} otherwise, MODEL=NAME"
             )
@@ -203,7 +227,3 @@ def _parser(compared):
         help="processes that score (default: one per core)",
     )
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

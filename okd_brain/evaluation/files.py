@@ -1,106 +1,94 @@
-"""Which files are scored against which, and what is read of them."""
+"""Files that are compared: matched by name, checked, read and scored."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from tqdm import tqdm
 
 from okd_brain.corpora import LENGTH_TOLERANCE_SECONDS
-from okd_brain.enhance.jobs import SUFFIXES
+from okd_brain.files import walk_audio
+from okd_brain.messages import UserError, listed
 from okd_brain.resampling import resample
+from okd_brain.scoring import Failure
 from okd_brain.signals import SAMPLE_RATE
 
-LISTED = 5  # names in a message
+PROBLEMS = 5  # in a message
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one utterance.
+    """The files of one utterance."""
 
-    Attributes
-    ----------
-    utterance : str
-        Path within the folder, without suffix.
-    clean, enhanced : Path
-    noise : Path or None
-        What the listener hears besides.
-    """
-
-    utterance: str
+    utterance: str  # path within the folder, without suffix
     clean: Path
-    enhanced: Path
-    noise: Path | None = None
+    enhanced: Path  # or the unprocessed input of systems
+    noise: Path | None = None  # that the listener hears in addition
+
+    @property
+    def paths(self):
+        """All of them; the clean one first."""
+        return [*filter(None, (self.clean, self.enhanced, self.noise))]
 
 
 @dataclass(frozen=True)
 class Signals:
-    """The signals of one utterance, 16 kHz, equally long.
-
-    Attributes
-    ----------
-    clean, enhanced : np.ndarray [samples]
-    noise : np.ndarray [samples] or None
-        What the listener hears besides.
-    """
+    """The signals of one utterance: [samples] each, equally long, 16 kHz."""
 
     clean: np.ndarray
     enhanced: np.ndarray
     noise: np.ndarray | None = None
 
     @property
-    def heard(self):
-        """Enhanced plus noise; the enhanced signal itself without noise."""
-        if self.noise is None:
-            return self.enhanced
-        return self.enhanced + self.noise
-
-    @property
     def compared(self):
-        """What metrics compare, as ``Scorer.score`` takes it."""
+        """What ``Scorer.score`` takes: the ear also hears the noise."""
         if self.noise is None:
             return self.clean, self.enhanced
-        return self.clean, self.heard, self.enhanced
+        return self.clean, self.enhanced + self.noise, self.enhanced
 
 
 def match(clean, enhanced, noise=None):
-    """Pairs files by their names.
+    """Match files by their names.
 
     Arguments
     ---------
-    clean, enhanced : str or Path
-        Two files, or two folders, whose sub-folders count as well. A name is
-        the path within the folder without its suffix: `a/b.wav` belongs to
-        `a/b.flac`.
-    noise : str or Path or None
+    clean : str or Path
+        A file or a folder, whose sub-folders count as well. A name is the path
+        within the folder without its suffix: ``a/b.wav`` belongs to
+        ``a/b.flac``.
+    enhanced : str or Path
+        A file or a folder likewise.
+    noise : str or Path, optional
         A file or a folder likewise.
 
     Returns
     -------
     list of Files
-        All that are enhanced, sorted by name.
+        One for each enhanced file, sorted by name.
 
     Raises
     ------
-    ValueError
-        If a path does not exist, a folder has no audio files or two of one
-        name, or a name has no partner.
+    UserError
+        If a path does not exist, files and folders are mixed, a folder has no
+        audio files or two of one name, or a name has no partner.
     """
     roles = {"clean": clean, "enhanced": enhanced, "noise": noise}
     roles = {role: Path(path) for role, path in roles.items() if path}
     kinds = {role: _kind(path) for role, path in roles.items()}
     if len(set(kinds.values())) > 1:
         found = ", ".join(f"{role} is a {kind}" for role, kind in kinds.items())
-        raise ValueError(f"Give only files or only folders; {found}")
+        raise UserError(f"Give only files or only folders; {found}")
     if kinds["clean"] == "file":
         return [Files(roles["enhanced"].stem, **roles)]
-    found = {role: _audio_files(folder) for role, folder in roles.items()}
-    names = sorted(found["enhanced"])
+    found = {role: _by_name(folder) for role, folder in roles.items()}
+    names = list(found["enhanced"])
     for role, files in found.items():
         missing = [name for name in names if name not in files]
         if missing:
-            raise ValueError(
-                f"{roles[role]}: no {role} file for {_listed(missing)}"
+            raise UserError(
+                f"{roles[role]}: no {role} file for {listed(missing)}"
             )
     return [
         Files(name, **{role: files[name] for role, files in found.items()})
@@ -108,16 +96,59 @@ def match(clean, enhanced, noise=None):
     ]
 
 
-def read(files):
-    """Reads the signals of one utterance.
+def pair_folders(clean, folder, noise=None):
+    """Match a folder of noisy or enhanced files with all clean ones.
 
-    Any sample rate is converted to 16 kHz, the only one of PESQ wide band.
+    Unlike ``match``, which is content with some of the clean files: systems
+    that are compared have all been given the same utterances.
+
+    Arguments
+    ---------
+    clean : str or Path
+        Names are matched without suffix, sub-folders included.
+    folder : str or Path
+        The noisy or enhanced files.
+    noise : str or Path, optional
+        Folder of what the listener hears in addition.
+
+    Returns
+    -------
+    dict
+        Utterance -> Files, whose ``enhanced`` is in ``folder``; sorted.
+
+    Raises
+    ------
+    UserError
+        If a folder does not exist or has no audio files, or a file has no
+        partner.
+    """
+    for path in (clean, folder):
+        if not Path(path).is_dir():
+            raise UserError(f"{path}: there is no such folder")
+    files = {found.utterance: found for found in match(clean, folder)}
+    missing = [name for name in _by_name(Path(clean)) if name not in files]
+    if missing:
+        raise UserError(f"{folder}: no file for {listed(missing)}")
+    if noise is None:
+        return files
+    noises = pair_folders(clean, noise)
+    return {
+        name: replace(found, noise=noises[name].enhanced)
+        for name, found in files.items()
+    }
+
+
+def read(files):
+    """Read the signals of one utterance.
+
+    Other sample rates are converted to 16 kHz, the only one of wide-band PESQ.
     Tails of up to 16 ms by which one file is longer are cut; many programs
     leave them.
 
     Arguments
     ---------
     files : Files
+        Of the utterance.
 
     Returns
     -------
@@ -125,26 +156,160 @@ def read(files):
 
     Raises
     ------
-    ValueError
-        If a file cannot be read or has more than one channel, or rates or
-        lengths differ.
+    UserError
+        If a file cannot be read or has more than one channel, or sample rates
+        or lengths differ.
     """
-    paths = [files.clean, files.enhanced]
-    paths += [files.noise] if files.noise else []
-    signals, rates = zip(*map(_read, paths), strict=True)
-    if len(set(rates)) > 1:
-        found = ", ".join(map("{}: {} Hz".format, paths, rates))
-        raise ValueError(f"sample rates differ; {found}")
-    lengths = [len(signal) for signal in signals]
-    if max(lengths) - min(lengths) > LENGTH_TOLERANCE_SECONDS * rates[0]:
-        found = ", ".join(map("{}: {} samples".format, paths, lengths))
-        raise ValueError(f"lengths differ; {found}")
-    return Signals(
-        *(
-            resample(signal[: min(lengths)], rates[0], SAMPLE_RATE)
-            for signal in signals
+    waves, headers = [], {}
+    for path in files.paths:
+        try:
+            wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        except (soundfile.SoundFileError, OSError) as error:
+            raise UserError(f"{path} cannot be read: {error}") from error
+        waves.append(wave[:, 0])
+        headers[path] = (rate, *wave.shape)
+    problem = _mismatch(headers)
+    if problem is not None:
+        raise UserError(problem)
+    length = min(map(len, waves))
+    return Signals(*(resample(w[:length], rate, SAMPLE_RATE) for w in waves))
+
+
+def score_files(scorer, files, signals=read, label=None):
+    """Score utterances, whose files are read as the work proceeds.
+
+    Arguments
+    ---------
+    scorer : Scorer
+        Computes the metrics.
+    files : iterable of Files
+        Of different utterances.
+    signals : callable
+        Returns the ``Signals`` of ``Files``; a ``ValueError`` is a failure of
+        that utterance.
+    label : str, optional
+        Of the progress bar.
+
+    Returns
+    -------
+    scores : dict
+        utterance -> metric -> raw score; NaN where there is none.
+    failures : list of Failure
+        Why there is none.
+
+    Example
+    -------
+    >>> from okd_brain.scoring import Scorer
+    >>> import soundfile
+    >>> folder = getfixture("tmp_path")
+    >>> clean = np.sin(np.arange(16000) ** 1.2) / 2
+    >>> for name, level in (("clean", 0.0), ("enhanced", 0.01)):
+    ...     signal = clean + level * np.cos(np.arange(16000))
+    ...     soundfile.write(folder / f"{name}.wav", signal, 16000)
+    >>> files = match(folder / "clean.wav", folder / "enhanced.wav")
+    >>> scores, failures = score_files(Scorer(["si_sdr"]), files)
+    >>> round(scores["enhanced"]["si_sdr"]), failures
+    (34, [])
+    """
+    files = list(files)
+    scored, unread = [], []
+
+    def pairs():
+        bar = tqdm(files, desc=label, unit="utterance", disable=None)
+        for found in bar:
+            try:
+                compared = signals(found).compared
+            except ValueError as error:
+                unread.append((found.utterance, str(error)))
+                continue
+            scored.append(found.utterance)
+            yield compared
+
+    # The names are known when the pairs have all been read.
+    rows = scorer.score(pairs(), names=scored)
+    values = dict(zip(scored, rows.tolist(), strict=True))
+    nothing = [np.nan] * len(scorer.names)
+    scores = {
+        found.utterance: dict(
+            zip(scorer.names, values.get(found.utterance, nothing), strict=True)
         )
-    )
+        for found in files
+    }
+    failures = scorer.failures + [
+        Failure(name, metric, reason)
+        for name, reason in unread
+        for metric in scorer.names
+    ]
+    return scores, failures
+
+
+def check_headers(files):
+    """Refuse files that could not be scored, judging by their headers.
+
+    Arguments
+    ---------
+    files : iterable of Files
+        Of all utterances.
+
+    Raises
+    ------
+    UserError
+        If a file cannot be opened or has more than one channel, or files of an
+        utterance differ in sample rate, or in length by more than 16 ms.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> for name, rate in (("clean", 48000), ("noisy", 16000)):
+    ...     (folder / name).mkdir()
+    ...     soundfile.write(folder / name / "a.wav", [0.0] * rate, rate)
+    >>> pairs = pair_folders(folder / "clean", folder / "noisy")
+    >>> try:
+    ...     check_headers(pairs.values())
+    ... except ValueError as error:
+    ...     print(str(error).replace(f"{folder}/", ""))
+    noisy/a.wav has 16000 Hz, clean/a.wav 48000 Hz: convert one of them
+    """
+    problems = [*filter(None, map(_header_problem, files))]
+    if problems:
+        more = len(problems) - PROBLEMS
+        tail = [f"... and {more} more like these"] if more > 0 else []
+        raise UserError("\n".join(problems[:PROBLEMS] + tail))
+
+
+def _header_problem(files):
+    headers = {}
+    for path in files.paths:
+        try:
+            header = soundfile.info(path)
+        except (soundfile.SoundFileError, OSError) as error:
+            return f"{path} cannot be read: {error}"
+        headers[path] = header.samplerate, header.frames, header.channels
+    return _mismatch(headers)
+
+
+def _mismatch(headers):
+    """Say why files do not fit; path -> (sample rate, samples, channels)."""
+    for path, (_, _, channels) in headers.items():
+        if channels != 1:
+            return f"{path} has {channels} channels, must have 1"
+    for one, other in itertools.combinations(headers, 2):
+        (rate, length, _), (other_rate, other_length, _) = (
+            headers[one],
+            headers[other],
+        )
+        if rate != other_rate:
+            return (
+                f"{other} has {other_rate} Hz, {one} {rate} Hz: convert one of "
+                "them"
+            )
+        tolerance = LENGTH_TOLERANCE_SECONDS * rate
+        if abs(length - other_length) > tolerance:
+            return (
+                f"{other} has {other_length} samples, {one} {length}: they may "
+                f"differ by {tolerance:.0f}"
+            )
+    return None
 
 
 def _kind(path):
@@ -152,36 +317,17 @@ def _kind(path):
         return "folder"
     if path.is_file():
         return "file"
-    raise ValueError(f"{path}: no such file or folder")
+    raise UserError(f"{path}: no such file or folder")
 
 
-def _audio_files(folder):
-    """All audio files below a folder by name; hidden ones left out."""
+def _by_name(folder):
+    """Return name -> path of all audio files below a folder, sorted."""
     files = {}
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        is_hidden = any(part.startswith(".") for part in relative.parts)
-        if is_hidden or path.suffix.lower() not in SUFFIXES:
-            continue
-        name = relative.with_suffix("").as_posix()
+    for path in walk_audio(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
         if name in files:
-            raise ValueError(f"{files[name]} and {path} have the same name")
+            raise UserError(f"{files[name]} and {path} have the same name")
         files[name] = path
     if not files:
-        raise ValueError(f"{folder}: no audio files")
-    return files
-
-
-def _read(path):
-    try:
-        signal, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from error
-    if signal.shape[1] != 1:
-        raise ValueError(f"{path}: has {signal.shape[1]} channels; needs 1")
-    return signal[:, 0], rate
-
-
-def _listed(names):
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
+        raise UserError(f"{folder}: no audio files")
+    return dict(sorted(files.items()))

@@ -2,29 +2,33 @@
 
     okd-score clean/ enhanced/ --metrics pesq csig cbak covl -o scores.csv
 
-``okd-score --help`` (equally ``python -m okd_brain.evaluation.score --help``) says what it
-reads, computes and returns.
+``okd-score --help`` (equally ``python -m okd_brain.evaluation.score --help``)
+says what it reads, computes and returns.
 """
 
 import argparse
 import logging
 import sys
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from speechbrain.utils.logger import get_logger
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from okd_brain.evaluation.files import match, read
+from okd_brain.evaluation.files import match, score_files
+from okd_brain.files import write_json
+from okd_brain.messages import UserError
 from okd_brain.metrics import METRICS, resolve_metrics
-from okd_brain.results.statistics import summarise, table, write_csv, write_json
-from okd_brain.scoring import Failure, Scorer
+from okd_brain.results import (
+    json_number,
+    summarise_scores,
+    summary_table,
+    write_rows,
+)
+from okd_brain.scoring import Scorer
 
-logger = get_logger(
-    "okd_brain.evaluation.score"
-)  # also when run with python -m
+logger = get_logger("okd_brain.evaluation.score")  # with python -m as well
 
 DEFAULT_METRICS = ["pesq", "csig", "cbak", "covl", "stoi", "si_sdr"]
 WRITERS = (".csv", ".json")
@@ -48,86 +52,6 @@ EPILOG = """\
 exit status: 0 all scored; 1 some not (each with a message); 2 nothing was done,
 as the command is wrong: no such file or metric, a file without partner.
 """
-
-
-def score_files(files, metrics, n_jobs=1):
-    """Scores utterances from files, with a progress bar.
-
-    Arguments
-    ---------
-    files : list of Files
-        Of one call of ``match``.
-    metrics : list of (str or Metric)
-        The columns of the result; each metric once.
-    n_jobs : int
-        Number of processes, see ``Scorer``.
-
-    Returns
-    -------
-    scores : np.ndarray [utterance, metric]
-        Raw scores; NaN where there is none.
-    failures : list of Failure
-        Why there is none.
-
-    Example
-    -------
-    >>> import soundfile
-    >>> folder = getfixture("tmp_path")
-    >>> clean = np.sin(np.arange(16000) ** 1.2) / 2
-    >>> for name, level in (("clean", 0.0), ("enhanced", 0.01)):
-    ...     signal = clean + level * np.cos(np.arange(16000))
-    ...     soundfile.write(folder / f"{name}.wav", signal, 16000)
-    >>> files = match(folder / "clean.wav", folder / "enhanced.wav")
-    >>> scores, failures = score_files(files, ["si_sdr"])
-    >>> scores.round(), failures
-    (array([[34.]]), [])
-    """
-    metrics = resolve_metrics(metrics)
-    scores = np.full((len(files), len(metrics)), np.nan)
-    failures = []
-    # Without noise, what is played is what is heard: one pass does it all.
-    listeners = {m.hears for m in metrics} if files[0].noise else {"ear"}
-    for listener in sorted(listeners):
-        columns = [
-            index
-            for index, metric in enumerate(metrics)
-            if metric.hears == listener or len(listeners) == 1
-        ]
-        with Scorer([metrics[i] for i in columns], n_jobs) as scorer:
-            done, unread = [], []
-            pairs = _pairs(files, listener, done, unread)
-            rows = scorer.score(pairs)
-            scores[np.ix_(done, columns)] = rows
-            failures += [
-                replace(
-                    failure, utterance=files[done[failure.utterance]].utterance
-                )
-                for failure in scorer.failures
-            ]
-            failures += [
-                Failure(files[row].utterance, name, reason)
-                for row, reason in unread
-                for name in scorer.names
-            ]
-    return scores, failures
-
-
-def _pairs(files, listener, done, unread):
-    """Reads what the metrics of one listener compare.
-
-    The rows of the files that are yielded go to ``done``, those that cannot be
-    read to ``unread``, with the reason.
-    """
-    bar = tqdm(files, unit="utterance", desc=listener, disable=None)
-    for row, utterance in enumerate(bar):
-        try:
-            signals = read(utterance)
-        except ValueError as error:
-            unread.append((row, str(error)))
-            continue
-        done.append(row)
-        is_heard = listener == "ear"
-        yield signals.clean, signals.heard if is_heard else signals.enhanced
 
 
 def main(argv=None):
@@ -180,30 +104,51 @@ def main(argv=None):
     try:
         metrics = resolve_metrics(arguments.metrics)
         if output and output.suffix not in WRITERS:
-            raise ValueError(f"{output}: the name must end in .csv or .json")
+            raise UserError(f"{output}: the name must end in .csv or .json")
         files = match(arguments.clean, arguments.enhanced, arguments.noise)
-        Scorer(metrics, arguments.n_jobs)
+        scorer = Scorer(metrics, arguments.n_jobs)
     except (ValueError, ModuleNotFoundError) as error:
         parser.error(str(error))
 
-    with logging_redirect_tqdm():
-        scores, failures = score_files(files, metrics, arguments.n_jobs)
-    names = [metric.name for metric in metrics]
-    columns = zip(names, scores.T, strict=True)
-    summaries = {name: summarise(column) for name, column in columns}
+    with logging_redirect_tqdm(), scorer:
+        scores, failures = score_files(scorer, files)
+    summaries = {
+        metric.name: summarise_scores(
+            np.array([values[metric.name] for values in scores.values()])
+        )
+        for metric in metrics
+    }
     if output:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        utterances = [utterance.utterance for utterance in files]
-        rows = (output, utterances, names, scores)
-        if output.suffix == ".csv":
-            write_csv(*rows)
-        else:
-            write_json(*rows, summaries, failures)
+        _write(output, scores, summaries, failures)
     reasons = [f"{failure.utterance}: {failure.reason}" for failure in failures]
     for reason in dict.fromkeys(reasons):
         logger.error(reason)
-    sys.stdout.write(table(summaries) + "\n")
+    sys.stdout.write(summary_table(summaries) + "\n")
     return 1 if failures else 0
+
+
+def _write(path, scores, summaries, failures):
+    """Write everything; what has no (finite) number is left empty, or null."""
+    if path.suffix == ".csv":
+        rows = [
+            {
+                "utterance": utterance,
+                **{m: "" if np.isnan(v) else v for m, v in values.items()},
+            }
+            for utterance, values in scores.items()
+        ]
+        write_rows(path, rows)
+        return
+    summaries = {name: found._asdict() for name, found in summaries.items()}
+    content = {
+        key: {
+            name: {k: json_number(value) for k, value in row.items()}
+            for name, row in rows.items()
+        }
+        for key, rows in (("summary", summaries), ("utterances", scores))
+    }
+    content["failures"] = [asdict(failure) for failure in failures]
+    write_json(path, content)
 
 
 if __name__ == "__main__":

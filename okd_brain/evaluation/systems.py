@@ -1,122 +1,79 @@
-"""What can be a row of a table of results: models, and what others enhanced."""
+"""The rows of a table of results: models, and folders of enhanced files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from okd_brain.evaluation.checkpoints import (
-    ORIGIN_KEYS,
-    choose_checkpoints,
+from okd_brain.evaluation.checkpoints import ORIGIN_KEYS, choose_checkpoints
+from okd_brain.evaluation.files import check_headers, read
+from okd_brain.export import (
+    WEIGHTS,
+    load_generator,
+    read_details,
+    read_generator,
+    task_of,
 )
-from okd_brain.evaluation.files import Files, read
-from okd_brain.evaluation.paired_folders import check_headers
-from okd_brain.export import WEIGHTS, load_generator, read_generator
-from okd_brain.export.details import read_details, task_of
+from okd_brain.messages import UserError
 
 
 @dataclass(frozen=True)
-class FolderSystem:
-    """A system of which there are only output files.
+class System:
+    """A row of a table.
 
-    Arguments
-    ---------
-    name : str
-        Of its row.
-    files : dict
-        Utterance -> Files, whose ``enhanced`` is its output.
-    origin : dict
-        Where it comes from, for ``results.json``.
+    ``signals(files)`` returns the ``Signals`` of an utterance with the system's
+    output as ``enhanced``; that of ``files`` is the unprocessed file. It raises
+    ``ValueError`` if a file cannot be read or enhanced.
     """
 
     name: str
-    files: Mapping[str, Files]
-    origin: Mapping
-
-    def signals(self, given):
-        """Return the signals of one utterance.
-
-        Arguments
-        ---------
-        given : Files
-            The utterance, of which ``enhanced`` is what no system touched.
-
-        Returns
-        -------
-        Signals
-            Of which ``enhanced`` is what the system makes of it.
-
-        Raises
-        ------
-        ValueError
-            If a file cannot be read, or not be enhanced.
-        """
-        return read(self.files[given.utterance])
+    signals: Callable
+    origin: Mapping  # for results.json: "source", and ORIGIN_KEYS if known
 
 
-@dataclass(frozen=True)
-class EnhancingSystem:
-    """A system that enhances when it is asked, such as a generator.
+def folder_system(name, files, origin):
+    """Return a System known by its output files alone, utterance -> Files."""
+    return System(name, lambda given: read(files[given.utterance]), origin)
 
-    Arguments
-    ---------
-    name : str
-        Of its row.
-    enhance : callable
-        ``enhance(signals)`` returns what it makes of ``Signals`` that no system
-        touched: [samples], float32, 16 kHz.
-    origin : dict
-        Where it comes from, for ``results.json``: "source", and "epoch",
-        "phase", "steps" and "checkpoint" as far as they are known.
-    """
 
-    name: str
-    enhance: Callable
-    origin: Mapping
+def enhancing_system(name, enhance, origin):
+    """Return a System that enhances on demand; see ``ComparedTask``."""
 
-    def signals(self, given):
-        """Return the signals of one utterance; see ``FolderSystem``."""
-        signals = read(given)
+    def signals(given):
+        found = read(given)
         try:
-            return replace(signals, enhanced=self.enhance(signals))
+            return replace(found, enhanced=enhance(found))
         except ValueError as error:
-            paths = filter(None, (given.enhanced, given.noise))
-            where = " in ".join(map(str, paths))
-            raise ValueError(f"{where}: {error}") from error
+            where = " in ".join(map(str, given.paths[1:]))
+            raise UserError(f"{where}: {error}") from error
+
+    return System(name, signals, origin)
 
 
 def find_systems(models, compared, clean, given, device="cpu"):
-    """Find out what models are, and load them.
+    """Recognise models and load them.
 
     Arguments
     ---------
     models : list of str
-        Each one of the following, ``=NAME`` after it to name its row.
-
-        * An export folder, or a folder or hub id of SpeechBrain's MetricGAN+.
-          The row is called as the folder, or as the id.
-        * A checkpoint, the folder ``CKPT+...``: a row for each generator,
-          called as its target.
-        * The output folder of an experiment (or what is its ``save_folder``):
-          the best checkpoint of each generator, chosen as in training. Where
-          there are several generators, NAME becomes ``NAME/target``.
-        * A folder of enhanced files, named as the clean ones. The row is called
-          as the folder.
+        MODEL or MODEL=NAME, as ``evaluate.py --help`` explains.
     compared : ComparedTask
-        What they are compared in.
-    clean, given : str or Path
-        Folders of the clean files, and of what it gives systems besides.
+        The task that they are compared in.
+    clean : str or Path
+        Folder of the clean files.
+    given : str or Path
+        Folder of the noisy files, or of the listener's noise.
     device : str
         Where generators enhance.
 
     Returns
     -------
-    list of (FolderSystem or EnhancingSystem)
+    list of System
         In the order of ``models``.
 
     Raises
     ------
-    ValueError
+    UserError
         If a model is none of these, weights do not fit or are for another
         task, enhanced files do not match the clean ones in name, sample rate or
         length, or two rows have one name.
@@ -125,10 +82,10 @@ def find_systems(models, compared, clean, given, device="cpu"):
     enhancer = partial(_enhancer, compared, device)
     systems, owners = [], {}
     for text in models:
-        source, name = split_name(text)
+        source, name = _split_name(text)
         for system in _find(source, name, enhancer, pair):
             if system.name in owners:
-                raise ValueError(
+                raise UserError(
                     f"{owners[system.name]} and {text} would both be called "
                     f"'{system.name}': name one of them, as in {source}=NAME"
                 )
@@ -137,43 +94,20 @@ def find_systems(models, compared, clean, given, device="cpu"):
     return systems
 
 
-def split_name(text):
-    """Separate a model from the name that it is given.
-
-    Arguments
-    ---------
-    text : str
-        ``MODEL`` or ``MODEL=NAME``; what exists on disk is a MODEL as a whole.
-
-    Returns
-    -------
-    source : str
-    name : str or None
-
-    Raises
-    ------
-    ValueError
-        If either side of the last "=" is empty.
-
-    Example
-    -------
-    >>> split_name("results/alpha=1/export/pesq=ours")
-    ('results/alpha=1/export/pesq', 'ours')
-    >>> split_name("export/pesq")
-    ('export/pesq', None)
-    """
+def _split_name(text):
+    """Return MODEL and NAME of MODEL=NAME, and None if there is no NAME."""
     source, equals, name = text.rpartition("=")
     if not equals or Path(text).exists():
         return text, None
     if not source or not name:
-        raise ValueError(f"'{text}' is neither MODEL nor MODEL=NAME")
+        raise UserError(f"'{text}' is neither MODEL nor MODEL=NAME")
     return source, name
 
 
 def _find(source, name, enhancer, pair):
     folder = Path(source)
     if folder.is_file():
-        raise ValueError(
+        raise UserError(
             f"{source} is a file, but a model is a folder or a hub id; okd-import "
             "turns a checkpoint of the authors' code into a folder"
         )
@@ -181,36 +115,34 @@ def _find(source, name, enhancer, pair):
     if not folder.exists() or (folder / WEIGHTS).exists():
         details = read_details(source)
         enhance = enhancer(load_generator(source), details, source)
-        return [EnhancingSystem(called, enhance, _origin(source, details))]
+        return [enhancing_system(called, enhance, _origin(source, details))]
     chosen = choose_checkpoints(folder)
     if chosen:
         return [
-            EnhancingSystem(
+            enhancing_system(
                 _row_name(name, target, len(chosen)),
-                enhancer(
-                    read_generator(found.weights), found.details, found.weights
-                ),
-                _origin(source, found.details),
+                enhancer(read_generator(weights), details, weights),
+                _origin(source, details),
             )
-            for target, found in chosen.items()
+            for target, (weights, details) in chosen.items()
         ]
     try:
         files = pair(source)
     except ValueError as error:
-        raise ValueError(
+        raise UserError(
             f"{error} ({source} was taken for a folder of enhanced files, as it "
-            "is no export folder, checkpoint or experiment)"
+            "is not an export folder, checkpoint or experiment)"
         ) from error
     check_headers(files.values())
-    return [FolderSystem(called, files, _origin(source, {}))]
+    return [folder_system(called, files, _origin(source, {}))]
 
 
 def _enhancer(compared, device, generator, details, path):
-    """Return what a generator does, as ``EnhancingSystem`` has it."""
+    """Return what ``enhancing_system`` needs of a generator."""
     try:
         task = task_of(generator, details)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {error}") from error
     compared.check(task, path)
     return partial(compared.enhance, generator.to(device), task)
 

@@ -1,4 +1,4 @@
-"""What ``evaluate.py`` has to know of the task that systems are compared in."""
+"""The two tasks as ``evaluate.py`` sees them: inputs, systems, words."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from okd_brain.enhance.listening import enhance_speech
-from okd_brain.enhance.speech import enhance_wave
-from okd_brain.evaluation.paired_folders import pair_folders
+from okd_brain.enhance import enhance_speech, enhance_wave
+from okd_brain.evaluation.files import pair_folders
+from okd_brain.messages import UserError
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
 from okd_brain.tasks.ssdrc import ssdrc
@@ -16,56 +16,29 @@ from okd_brain.tasks.ssdrc import ssdrc
 
 @dataclass(frozen=True)
 class ComparedTask:
-    """A task, with what is compared in it.
+    """A task in which systems are compared.
 
-    Arguments
-    ---------
-    task : type
-        Of ``okd_brain.tasks``; names the row of what no system touched
-        (``unprocessed``) and metrics of every table (``reported``).
-    given : str
-        What systems are given beside the clean speech, "noisy" or "noise":
-        name of the option for its folder, and of the folder in a corpus.
-    pair : callable
-        ``pair(clean, given, enhanced=None)`` returns utterance -> Files of
-        folders; without enhanced files, those of what no system touched.
-    enhance : callable
-        ``enhance(generator, task, signals)`` returns what a generator makes of
-        ``Signals`` that no system touched: [samples], float32, 16 kHz. The task
-        is that which the generator was trained for.
-    metrics : list of str
-        Computed by default: ``report_metrics`` of the recipe.
-    words : dict
-        Said of it on the command line.
-    baselines : dict
-        Row -> ``enhance(signals)``, of systems in every table.
+    ``pair(clean, given, enhanced=None)`` returns utterance -> Files, whose
+    ``enhanced`` is the unprocessed input if no folder of enhanced files is given.
+    ``enhance(generator, task, signals)`` returns the wave that a generator,
+    trained for ``task``, makes of unprocessed ``Signals``: [samples], float32,
+    16 kHz.
     """
 
-    task: type
-    given: str
+    task: (
+        type  # from ``okd_brain.tasks``; names rows and metrics of every table
+    )
+    given: str  # "noisy" or "noise": the option, and the folder in a corpus
     pair: Callable
     enhance: Callable
-    metrics: list
-    words: Mapping[str, str]
+    metrics: list  # by default: ``report_metrics`` of the recipe
+    words: Mapping[str, str]  # on the command line
     baselines: Mapping[str, Callable] = field(default_factory=dict)
 
     def check(self, task, source):
-        """Refuse a generator that was trained for another task.
-
-        Arguments
-        ---------
-        task : SpeechEnhancement or ListeningEnhancement
-            From ``export_details.task_of``.
-        source : str or Path
-            Of the generator, for the message.
-
-        Raises
-        ------
-        ValueError
-            If it is another one than this.
-        """
+        """Refuse a generator, from ``source``, that was trained otherwise."""
         if not isinstance(task, self.task):
-            raise ValueError(
+            raise UserError(
                 f"{source} is a generator for {task.description['task']}, which "
                 f"cannot be compared here: {self.words['others']} can"
             )

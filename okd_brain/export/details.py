@@ -1,4 +1,4 @@
-"""What an exported generator says of itself, in its ``model.json``."""
+"""The details of an exported generator, kept in its ``model.json``."""
 
 import json
 import math
@@ -12,24 +12,24 @@ FILE = "model.json"
 
 
 def json_values(value):
-    """Copy the details of an export to what JSON can hold.
+    """Convert the details of an export to values that JSON can hold.
 
     Arguments
     ---------
     value : object
-        None, a number (NumPy's and torch's scalars too), string or path, or a
-        list or dict of these.
+        None, a number (NumPy and torch scalars included), a string or path, or
+        a list or dict of these.
 
     Returns
     -------
     object
         Python's own numbers and strings; None for a number that is not finite,
-        for which JSON has no other word.
+        which JSON cannot express.
 
     Raises
     ------
     ValueError
-        If there is anything else in it.
+        If the value is or contains anything else.
 
     Example
     -------
@@ -55,23 +55,22 @@ def json_values(value):
 
 
 def read_details(source):
-    """Return the details that an export was given.
+    """Return the details that were given to an export.
 
     Arguments
     ---------
     source : str or Path
-        What ``export.load_generator`` takes.
+        As for ``load_generator``.
 
     Returns
     -------
     dict
-        Empty if the source has no ``model.json``: what others published says
-        nothing of this kind.
+        Empty if the source has no ``model.json``, as published models of others.
 
     Raises
     ------
     ValueError
-        If the file holds anything else than an export writes.
+        If the file is not one that an export writes.
     """
     path = Path(source) / FILE
     if not path.is_file():
@@ -90,10 +89,9 @@ def task_of(generator, details):
     Arguments
     ---------
     generator : torch.nn.Module
-        Of ``okd_brain.generators``: its class tells the task, for one sees
-        spectra and the other bands.
+        Of ``okd_brain.generators``. Its class tells the task.
     details : Mapping
-        From ``read_details``; "equal_power" is "utterance" if it is not named.
+        From ``read_details``; "equal_power" is "utterance" if it is missing.
 
     Returns
     -------

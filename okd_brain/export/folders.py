@@ -1,15 +1,16 @@
 """Trained networks as folders that others can load.
 
-One folder per generator, in the layout of SpeechBrain's published MetricGAN+:
-the stock ``SpectralMaskEnhancement`` loads it without okd_brain, mask floor
-included, and ``load_generator`` loads both such folders and published ones to
-enhance with or to train on.  Folders for listening enhancement look alike, but
-need okd_brain, for SpeechBrain has nothing of this kind.  The discriminators go
+Each generator gets a folder in the layout of SpeechBrain's published MetricGAN+.
+The stock ``SpectralMaskEnhancement`` loads it without okd_brain, mask floor
+included; ``load_generator`` loads such folders and published ones, to enhance or
+to train further. Folders for listening enhancement look the same but need
+okd_brain, because SpeechBrain has no such task. The discriminators are saved
 beside the generators, with the names of their heads, for fine-tuning.
 """
 
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 from speechbrain.utils.fetching import FetchFrom, FetchSource, fetch
@@ -17,13 +18,10 @@ from speechbrain.utils.fetching import FetchFrom, FetchSource, fetch
 from okd_brain import __version__
 from okd_brain.discriminators import Discriminator
 from okd_brain.export.details import FILE, json_values, task_of
-from okd_brain.export.texts import GENERATORS, hyperparams_yaml, model_card
-from okd_brain.export.weights import (
-    fill,
-    load_weights,
-    replacing_folder,
-    save_weights,
-)
+from okd_brain.export.texts import hyperparams_yaml, model_card
+from okd_brain.export.weights import fill, load_weights, save_weights
+from okd_brain.files import replacing_folder
+from okd_brain.generators import GENERATORS
 
 WEIGHTS = "enhance_model.ckpt"  # SpeechBrain: <name of the loadable>.ckpt
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")  # namespace/name
@@ -32,26 +30,25 @@ HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")  # namespace/name
 def export_generator(generator, folder, *, name, details):
     """Write a generator as a folder that SpeechBrain loads.
 
-    The folder holds ``hyperparams.yaml`` (which names SpeechBrain's and torch's
-    classes only, but okd_brain's for listening enhancement),
-    ``enhance_model.ckpt`` (the keys of SpeechBrain's ``EnhancementGenerator``
-    where the generator is one), ``model.json`` (the details) and ``README.md``
-    (a model card).  It appears complete or not at all, and replaces an older
-    export of the same place.
+    The folder holds ``hyperparams.yaml`` (which names classes of SpeechBrain and
+    torch only, or of okd_brain for listening enhancement),
+    ``enhance_model.ckpt`` (with the keys of SpeechBrain's
+    ``EnhancementGenerator`` where the generator is one), ``model.json`` (the
+    details) and ``README.md`` (a model card). It appears complete or not at
+    all, and replaces an older export in the same place.
 
     Arguments
     ---------
     generator : BLSTMGenerator, CausalLSTMGenerator or BandGainGenerator
-        The bare module, not wrapped for distributed training.  Unchanged.
+        The bare module, not wrapped for distributed training; not changed.
     folder : str or Path
         Where to write; parents are made.
     name : str
-        What the generator is called: its target, such as "csig+cbak".
+        Name of the generator: its target, such as "csig+cbak".
     details : dict
-        The task's ``description``, and where it comes from: target, epoch,
-        phase, seed, corpus, validation scores ... Numbers, strings, lists and
-        dicts of these.  A number that is not finite becomes null, for JSON has
-        no other word for it.
+        The task's ``description`` and the origin of the weights: target, epoch,
+        phase, seed, corpus, validation scores ... See ``json_values`` for the
+        types.
 
     Returns
     -------
@@ -62,7 +59,7 @@ def export_generator(generator, folder, *, name, details):
     ------
     ValueError
         If the generator is of another class or has weights that are not
-        finite, if ``details`` name an ``equal_power`` that is none or cannot be
+        finite, if ``details`` name an unknown ``equal_power`` or cannot be
         written as JSON, or if the folder holds files that no export wrote.
 
     Example
@@ -89,7 +86,7 @@ def export_generator(generator, folder, *, name, details):
     }
     task = task_of(generator, details)
     files = ("hyperparams.yaml", WEIGHTS, FILE, "README.md")
-    with replacing_folder(folder, files) as staged:
+    with _replacing_export(folder, files) as staged:
         save_weights(generator, staged / WEIGHTS)
         _write(
             staged / "hyperparams.yaml",
@@ -101,11 +98,11 @@ def export_generator(generator, folder, *, name, details):
 
 
 def load_generator(source):
-    """Load a generator to enhance with or to train on.
+    """Load a generator, to enhance or to train further.
 
-    Only weights are read (``torch.load(weights_only=True)``): nothing in the
-    source is executed.  Published MetricGAN+ weights get the mask floor they
-    were trained with, which SpeechBrain's own inference leaves out.
+    Only weights are read (``torch.load(weights_only=True)``); nothing in the
+    source is executed. Published MetricGAN+ weights get the mask floor that
+    they were trained with, which SpeechBrain's own inference leaves out.
 
     Arguments
     ---------
@@ -122,8 +119,8 @@ def load_generator(source):
     Raises
     ------
     ValueError
-        If there is no such folder or hub model, or its weights are not those of
-        one of these classes, key by key and shape by shape.
+        If there is no such folder or hub model, or its weights do not fit one of
+        these classes in every key and shape.
     """
     return read_generator(_weights_path(source))
 
@@ -169,11 +166,11 @@ def export_discriminator(discriminators, folder, *, heads):
     Arguments
     ---------
     discriminators : list of Discriminator
-        One if shared, several if separate; bare modules.  Unchanged.
+        One if shared, several if separate; bare modules, not changed.
     folder : str or Path
         Where to write ``discriminator.json`` and the weights beside it.
     heads : list of list of str
-        For each discriminator the names of its outputs, in their order.
+        For each discriminator, the names of its outputs in order.
 
     Returns
     -------
@@ -183,8 +180,8 @@ def export_discriminator(discriminators, folder, *, heads):
     Raises
     ------
     ValueError
-        If names and outputs do not match in number, if weights are not finite,
-        or if the folder holds files that no export wrote.
+        If the numbers of names and outputs differ, weights are not finite, or
+        the folder holds files that no export wrote.
 
     Example
     -------
@@ -209,9 +206,8 @@ def export_discriminator(discriminators, folder, *, heads):
     text = json.dumps(
         {"okd_version": __version__, "discriminators": entries}, indent=2
     )
-    with replacing_folder(
-        folder, ("discriminator.json", "discriminator_*.ckpt")
-    ) as staged:
+    files = ("discriminator.json", "discriminator_*.ckpt")
+    with _replacing_export(folder, files) as staged:
         for discriminator, entry in zip(discriminators, entries, strict=True):
             save_weights(discriminator, staged / entry["weights"])
         _write(staged / "discriminator.json", text + "\n")
@@ -219,7 +215,7 @@ def export_discriminator(discriminators, folder, *, heads):
 
 
 def load_discriminator(folder):
-    """Load what ``export_discriminator`` wrote, to go on training.
+    """Load what ``export_discriminator`` wrote, to train further.
 
     Arguments
     ---------
@@ -235,7 +231,7 @@ def load_discriminator(folder):
     Raises
     ------
     ValueError
-        If the folder is none of these, or weights do not fit.
+        If the folder is not such an export, or weights do not fit.
     """
     listing = Path(folder) / "discriminator.json"
     try:
@@ -243,7 +239,7 @@ def load_discriminator(folder):
         named = [(str(e["weights"]), tuple(e["heads"])) for e in entries]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ValueError(
-            f"{folder} is no folder of exported discriminators: cannot read "
+            f"{folder} is not a folder of exported discriminators: cannot read "
             f"{listing.name} in it ({error!r})."
         ) from error
     loaded = []
@@ -260,12 +256,26 @@ def load_discriminator(folder):
     return loaded
 
 
+@contextmanager
+def _replacing_export(folder, patterns):
+    """Replace an older export; refuse to delete files that no export wrote."""
+    folder = Path(folder).resolve()
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir() or not any(path.match(p) for p in patterns):
+            raise ValueError(
+                f"Cannot export to {folder}: it holds '{path.name}', which no "
+                "export wrote and which would be lost. Name a new folder."
+            )
+    with replacing_folder(folder) as staged:
+        yield staged
+
+
 def _write(path, text):
     path.write_text(text, encoding="utf-8")
 
 
 def _weights_path(source):
-    """Return where the weights of a folder or hub model lie on this disk."""
+    """Return the local path to the weights of a folder or hub model."""
     if Path(source).is_dir():
         return Path(source) / WEIGHTS
     if not HUB_ID.fullmatch(str(source)):

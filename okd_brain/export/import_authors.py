@@ -1,4 +1,4 @@
-"""Checkpoints of the authors' released code, both ways: ``okd-import``.
+"""Convert checkpoints of the authors' code to export folders and back.
 
     okd-import 1_PE_CS_Table2.pth -o export/pesq
     okd-import export/pesq -o pesq.pth --to-authors
@@ -13,20 +13,15 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.export import (
+from okd_brain.export.authors import AuthorsCheckpoint, write_checkpoint
+from okd_brain.export.details import read_details
+from okd_brain.export.folders import (
     export_discriminator,
     export_generator,
     load_discriminator,
     load_generator,
 )
-from okd_brain.export.authors_checkpoint import (
-    AuthorsCheckpoint,
-    write_checkpoint,
-)
-from okd_brain.export.details import read_details
 from okd_brain.metrics import parse_targets
-
-__all__ = ["export_for_authors", "import_checkpoint", "main"]
 
 logger = get_logger("okd_brain.export.import_authors")  # also with python -m
 
@@ -56,11 +51,11 @@ def import_checkpoint(checkpoint, folder, *, name=None):
     Arguments
     ---------
     checkpoint : AuthorsCheckpoint
-        What was read.
+        The checkpoint.
     folder : str or Path
-        Where to write; see ``export.export_generator``.
+        Where to write; see ``export_generator``.
     name : str, optional
-        What the generator is called; the folder's name if None.
+        Name of the generator; that of the folder if None.
 
     Returns
     -------
@@ -92,11 +87,11 @@ def export_for_authors(source, path, *, discriminator=None):
     Arguments
     ---------
     source : str or Path
-        What ``export.load_generator`` takes.
+        As for ``load_generator``.
     path : str or Path
         The file to write; it must not exist.
     discriminator : str or Path, optional
-        Folder of one shared discriminator, to go into the file.
+        Export folder of one shared discriminator, which goes into the file.
 
     Returns
     -------
@@ -106,8 +101,7 @@ def export_for_authors(source, path, *, discriminator=None):
     Raises
     ------
     ValueError
-        If there is nothing of this kind, or the authors' code has no such
-        network.
+        If there is no such export, or the authors' code has no such network.
     """
     network = None
     if discriminator is not None:
@@ -123,7 +117,7 @@ def export_for_authors(source, path, *, discriminator=None):
         path,
         generator=load_generator(source),
         discriminator=network,
-        # a published MetricGAN+ or a hub id states none
+        # A published MetricGAN+ states no epoch.
         epoch=int(read_details(source).get("epoch") or 0),
     )
     return Path(path)

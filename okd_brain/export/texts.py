@@ -1,21 +1,14 @@
-"""What stands in the text files of an exported generator.
+"""Texts of an export folder: its ``hyperparams.yaml`` and its model card.
 
-The YAML rebuilds an estimator of masks from SpeechBrain's and torch's classes
-under the parameter names of ``okd_brain.generators``, so that one file of weights
-serves both.  What is for listening enhancement is in ``listening_texts``.
+The folder ``templates`` holds them. The YAML of a mask estimator rebuilds it
+from SpeechBrain's and torch's classes under the parameter names of
+``okd_brain.generators``, so that one file of weights serves both.
 """
 
 import json
+from importlib.resources import files
 
-from okd_brain.export.listening_texts import (
-    LISTENING_CARD,
-    LISTENING_HYPERPARAMS,
-)
-from okd_brain.generators import (
-    BandGainGenerator,
-    BLSTMGenerator,
-    CausalLSTMGenerator,
-)
+from okd_brain.generators import BandGainGenerator, CausalLSTMGenerator
 from okd_brain.signals import (
     HOP_MS,
     MASK_FLOOR,
@@ -25,123 +18,7 @@ from okd_brain.signals import (
     WINDOW_MS,
 )
 
-# The first parameter names tell which class a file of weights is for.
-GENERATORS = {
-    "blstm.": BLSTMGenerator,
-    "lstm.": CausalLSTMGenerator,
-    "norms.": BandGainGenerator,
-}
-
 MASK_CEILING = 1.2  # factor of SpeechBrain's Learnable_sigmoid
-
-NETWORKS = {
-    BLSTMGenerator: """\
-generator: !new:speechbrain.lobes.models.MetricGAN.EnhancementGenerator
-""",
-    CausalLSTMGenerator: f"""\
-generator: !new:speechbrain.nnet.containers.LengthsCapableSequential
-    lstm: !new:speechbrain.nnet.RNN.LSTM
-        input_size: {N_BINS}
-        hidden_size: {CausalLSTMGenerator.HIDDEN}
-        num_layers: 2
-    linear1: !new:torch.nn.Linear
-        in_features: {CausalLSTMGenerator.HIDDEN}
-        out_features: 300
-    activation: !new:torch.nn.LeakyReLU
-        negative_slope: 0.3
-    linear2: !new:torch.nn.Linear
-        in_features: 300
-        out_features: {N_BINS}
-    Learnable_sigmoid: !new:speechbrain.lobes.models.MetricGAN.Learnable_sigmoid
-        in_features: {N_BINS}
-""",
-}
-
-HYPERPARAMS = """\
-# MetricGAN-OKD generator {name}, written by okd_brain {version}.
-# For speechbrain.inference.enhancement.SpectralMaskEnhancement; okd_brain is
-# not needed. What it was trained on is in model.json.
-
-sample_rate: {sample_rate} # Hz
-n_fft: {n_fft} # samples
-win_length: {win_length} # ms
-hop_length: {hop_length} # ms
-
-compute_stft: !new:speechbrain.processing.features.STFT
-    sample_rate: !ref <sample_rate>
-    n_fft: !ref <n_fft>
-    win_length: !ref <win_length>
-    hop_length: !ref <hop_length>
-    window_fn: !name:torch.hamming_window
-
-compute_istft: !new:speechbrain.processing.features.ISTFT
-    sample_rate: !ref <sample_rate>
-    n_fft: !ref <n_fft>
-    win_length: !ref <win_length>
-    hop_length: !ref <hop_length>
-    window_fn: !name:torch.hamming_window
-
-spectral_magnitude: !name:speechbrain.processing.features.spectral_magnitude
-    power: 0.5
-
-resynth: !name:speechbrain.processing.signal_processing.resynthesize
-    stft: !ref <compute_stft>
-    istft: !ref <compute_istft>
-    normalize_wavs: False # keeps the level, as in training
-
-{network}
-# The mask floor of the training, which SpectralMaskEnhancement itself lacks.
-mask_floor: !new:torch.nn.Hardtanh
-    min_val: {floor}
-    max_val: {ceiling}
-
-enhance_model: !new:speechbrain.nnet.containers.LengthsCapableSequential
-    generator: !ref <generator>
-    mask_floor: !ref <mask_floor>
-
-modules:
-    enhance_model: !ref <enhance_model>
-
-# The weights are those of the generator alone, without the floor around it.
-pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
-    loadables:
-        enhance_model: !ref <generator>
-"""
-
-MODEL_CARD = """\
-# Speech enhancement: `{name}`
-
-A mask estimator (`{generator}`) trained with MetricGAN-OKD by okd_brain
-{okd_version}, for speech at 16 kHz. The name is the metric, or metrics, that it
-was trained to raise.
-
-With SpeechBrain alone:
-
-```python
-from speechbrain.inference.enhancement import SpectralMaskEnhancement
-enhancer = SpectralMaskEnhancement.from_hparams(source="path/to/this/folder")
-enhanced = enhancer.enhance_file("noisy.wav", "enhanced.wav")
-```
-
-(Leave `savedir` out: SpeechBrain goes on using what it once put there.)
-
-With okd_brain installed, for folders, other sample rates, several channels and
-long recordings:
-
-```
-okd-enhance path/to/this/folder noisy.wav more/ -o enhanced/
-```
-
-For training on: `okd_brain.export.load_generator("path/to/this/folder")`.
-
-| | |
-| --- | --- |
-{rows}
-
-Validation scores, where given, are means over the validation speakers of that
-corpus; those of the set on which the epoch was chosen are optimistic. A network
-trained for one metric may lower others: compare all of them.
-"""
 
 
 def hyperparams_yaml(kind, name, version, task):
@@ -150,13 +27,13 @@ def hyperparams_yaml(kind, name, version, task):
     Arguments
     ---------
     kind : type
-        A class of ``GENERATORS``.
+        A class of ``generators.GENERATORS``.
     name : str
         The generator's name, for the comment at the top.
     version : str
         Version of okd_brain.
     task : SpeechEnhancement or ListeningEnhancement
-        What the generator is for.
+        What the generator was trained for.
 
     Returns
     -------
@@ -164,6 +41,7 @@ def hyperparams_yaml(kind, name, version, task):
 
     Example
     -------
+    >>> from okd_brain.generators import BLSTMGenerator
     >>> from okd_brain.tasks import SpeechEnhancement
     >>> text = hyperparams_yaml(
     ...     BLSTMGenerator, "pesq", "1.0", SpeechEnhancement()
@@ -171,29 +49,47 @@ def hyperparams_yaml(kind, name, version, task):
     >>> print(text.splitlines()[0])
     # MetricGAN-OKD generator "pesq", written by okd_brain 1.0.
     """
-    name = json.dumps(name)  # on one line, whatever is in it
+    values = {
+        "name": json.dumps(name),  # one line, whatever it contains
+        "version": version,
+        "sample_rate": SAMPLE_RATE,
+    }
     if kind is BandGainGenerator:
-        return LISTENING_HYPERPARAMS.format(
-            name=name,
-            version=version,
-            sample_rate=SAMPLE_RATE,
-            equal_power=task.equal_power,
-        )
-    return HYPERPARAMS.format(
-        name=name,
-        version=version,
-        sample_rate=SAMPLE_RATE,
+        return _fill("listening.yaml", **values, equal_power=task.equal_power)
+    network = _fill(
+        f"{kind.__name__}.yaml",
+        n_bins=N_BINS,
+        hidden=CausalLSTMGenerator.HIDDEN,
+    )
+    return _fill(
+        "speech.yaml",
+        **values,
         n_fft=N_FFT,
         win_length=WINDOW_MS,
         hop_length=HOP_MS,
-        network=NETWORKS[kind],
+        network=network,
         floor=MASK_FLOOR,
         ceiling=MASK_CEILING,
     )
 
 
 def model_card(*, name, generator, okd_version, details):
-    """Return the text of ``README.md``; arguments as in ``model.json``.
+    """Return the text of ``README.md``.
+
+    Arguments
+    ---------
+    name : str
+        Of the generator.
+    generator : str
+        Name of its class.
+    okd_version : str
+        Version of okd_brain.
+    details : dict
+        As in ``model.json``; become rows of a table.
+
+    Returns
+    -------
+    str
 
     Example
     -------
@@ -206,18 +102,25 @@ def model_card(*, name, generator, okd_version, details):
     >>> [line for line in text.splitlines() if line.startswith("| v")]
     ['| validation | pesq 2.5 |']
     """
-    rows = "\n".join(
-        f"| {key} | {_cell(value)} |" for key, value in details.items()
-    )
     listening = generator == BandGainGenerator.__name__
-    card = LISTENING_CARD if listening else MODEL_CARD
-    return card.format(
-        name=name, generator=generator, okd_version=okd_version, rows=rows
+    return _fill(
+        "listening.md" if listening else "speech.md",
+        name=name,
+        generator=generator,
+        okd_version=okd_version,
+        rows="\n".join(
+            f"| {key} | {_cell(value)} |" for key, value in details.items()
+        ),
     )
+
+
+def _fill(template, **values):
+    path = files("okd_brain.export") / "templates" / template
+    return path.read_text("utf-8").format(**values)
 
 
 def _cell(value):
-    """Return one line of a table for a value of JSON."""
+    """Return a value of JSON as one line."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {_cell(item)}" for key, item in value.items())
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Measures of packages that are installed only when asked for.
+"""Measures from packages that are installed only on request.
 
 DNSMOS (Reddy, Gopal and Cutler, "DNSMOS P.835", ICASSP 2022; "DNSMOS", ICASSP
 2021) through speechmos, which ships Microsoft's networks, and ViSQOL (Chinen
@@ -17,7 +17,7 @@ MODULE_OF_EXTRA = {"dnsmos": "speechmos", "visqol": "visqol"}
 
 
 def is_installed(extra):
-    """True if the package behind an extra of this one is there.
+    """Return whether the package behind an extra of this one is installed.
 
     Arguments
     ---------
@@ -32,12 +32,12 @@ def is_installed(extra):
 
 
 def check_installed(name, extra):
-    """Raises if the package behind an extra is not there.
+    """Raise an error if the package behind an extra is not installed.
 
     Arguments
     ---------
     name : str
-        Of the metric.
+        Name of the metric, for the message.
     extra : str
         Key of ``MODULE_OF_EXTRA``, or "".
 
@@ -54,14 +54,14 @@ def check_installed(name, extra):
 
 
 def dnsmos(degraded):
-    """The four opinions of DNSMOS about one signal.
+    """Return the four opinions of DNSMOS about one signal.
 
     Arguments
     ---------
-    degraded : np.ndarray [samples]
-        At 16 kHz. What is beyond full scale is clipped, as in a sound card;
-        signals shorter than 9.01 s are repeated, longer ones are averaged over
-        windows that start every second (0.2 s of work each).
+    degraded : numpy.ndarray
+        [samples], at 16 kHz. Samples beyond full scale are clipped, as in a
+        sound card; signals shorter than 9.01 s are repeated, longer ones are
+        averaged over windows that start every second (0.2 s of work each).
 
     Returns
     -------
@@ -78,15 +78,17 @@ def dnsmos(degraded):
 
 
 def visqol(*, reference, degraded):
-    """ViSQOL in speech mode with the lattice mapper.
+    """Return ViSQOL in speech mode with the lattice mapper.
 
     That mapper is the default of Google's program; the older exponential one
     gives about 1.2 MOS more.
 
     Arguments
     ---------
-    reference, degraded : np.ndarray [samples]
-        Equally long signals at 16 kHz, at least 0.7 s.
+    reference : numpy.ndarray
+        [samples], at 16 kHz, at least 0.7 s.
+    degraded : numpy.ndarray
+        [samples], as long.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def visqol(*, reference, degraded):
 
 @lru_cache(maxsize=1)
 def _visqol():
-    """ViSQOL with its model loaded, which takes 2 s."""
+    """Load ViSQOL and its model, which takes 2 s."""
     api = import_module("visqol").VisqolApi()
     api.create(mode="speech", use_lattice_model=True)
     return api

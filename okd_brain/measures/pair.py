@@ -1,20 +1,19 @@
 """One reference and one degraded signal, with what several metrics share.
 
-PESQ enters four scores, WSS three; here each is computed when first asked for
-and kept. What depends on the reference alone lives in ``ReferenceHalves``, so
-that it can outlive the pair.
+PESQ enters four scores and WSS three: each is computed on first use and kept.
+What depends on the reference alone lives in ``ReferenceHalves``, so that it can
+outlive the pair.
 """
 
 from functools import cached_property
 
 import numpy as np
 
+from okd_brain.measures.checks import is_constant
 from okd_brain.measures.composite import CompositeReference
-from okd_brain.measures.haspi.linear import HASPILinearReference
-from okd_brain.measures.haspi.version2 import HASPIReference
+from okd_brain.measures.haspi import HASPILinearReference, HASPIReference
 from okd_brain.measures.optional import dnsmos
 from okd_brain.measures.siib import SIIBReference
-from okd_brain.measures.silence import is_constant
 from okd_brain.measures.wideband_pesq import wideband_pesq
 
 
@@ -23,8 +22,8 @@ class ReferenceHalves:
 
     Arguments
     ---------
-    reference : np.ndarray [samples]
-        Speech at 16 kHz.
+    reference : numpy.ndarray
+        [samples], speech at 16 kHz.
     """
 
     def __init__(self, reference):
@@ -52,12 +51,13 @@ class ReferenceHalves:
 
     @property
     def nbytes(self):
-        """Size of what has been made so far and its signal, in bytes."""
-        made = [
-            value for name, value in vars(self).items() if name != "reference"
-        ]
-        sizes = [half.nbytes for half in made]
-        return self.reference.nbytes + sum(sizes) if made else 0
+        """Size in bytes of the signal and its halves; 0 without halves."""
+        made = sum(
+            half.nbytes
+            for name, half in vars(self).items()
+            if name != "reference"
+        )
+        return made and self.reference.nbytes + made
 
 
 class Pair:
@@ -65,13 +65,14 @@ class Pair:
 
     Arguments
     ---------
-    reference : np.ndarray [samples] or None
-        None for metrics that need no reference.
-    degraded : np.ndarray [samples]
+    reference : numpy.ndarray or None
+        [samples]; None for metrics that need no reference.
+    degraded : numpy.ndarray
+        [samples].
     sample_rate : int
-        Of both, in Hz.
+        Sample rate of both, in Hz.
     halves : ReferenceHalves or None
-        Of this same reference, if they were made before.
+        Halves of this same reference, if they were made before.
     """
 
     def __init__(
@@ -83,24 +84,9 @@ class Pair:
         self.halves = halves or ReferenceHalves(self.reference)
 
     @cached_property
-    def reference_is_constant(self):
-        """True if the reference is silent or constant."""
-        return is_constant(self.reference)
-
-    @cached_property
     def degraded_is_constant(self):
-        """True if the degraded signal is silent or constant."""
+        """Whether the degraded signal is silent or constant."""
         return is_constant(self.degraded)
-
-    @cached_property
-    def reference_is_finite(self):
-        """True if the reference has neither NaN nor infinity."""
-        return bool(np.isfinite(self.reference).all())
-
-    @cached_property
-    def degraded_is_finite(self):
-        """True if the degraded signal has neither NaN nor infinity."""
-        return bool(np.isfinite(self.degraded).all())
 
     @cached_property
     def pesq(self):
@@ -119,7 +105,7 @@ class Pair:
 
 
 def _read_only(signal):
-    """A view that no measure can write to by mistake."""
+    """Return a view that no measure can write to by mistake."""
     view = np.asarray(signal).view()
     view.flags.writeable = False
     return view

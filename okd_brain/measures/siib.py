@@ -1,40 +1,55 @@
 """Speech intelligibility in bits with Gaussian statistics: SIIB^Gauss.
 
-How much of what a talker says reaches a listener, in bits per second. The log
-spectra of the reference are stacked over 200 ms and rotated so that their
-components are uncorrelated; the correlation of each component with the
-degraded signal's gives, as for a Gaussian channel, its mutual information.
+How much of what a speaker says reaches a listener, in bits per second. The
+reference's log spectra in gammatone bands, without its pauses and without what
+the ear masks after a sound, are stacked over 200 ms and rotated so that their
+components are uncorrelated. The correlation of each component with that of the
+degraded signal gives, as for a Gaussian channel, its mutual information.
 
 S. Van Kuyk, W. B. Kleijn and R. C. Hendriks, "An instrumental intelligibility
-metric based on information theory", IEEE SPL 25(1), 2018 (the ear, the talker)
+metric based on information theory", IEEE SPL 25(1), 2018 (ear and speaker)
 and "An evaluation of intrusive instrumental intelligibility metrics", IEEE/ACM
 TASLP 26(11), 2018 (the Gaussian form).
 
-Scores agree with the authors' program, to 1e-12 from 5.4 s of speech on, and
-so follow it in what it does at the ends of a signal (``masked``, ``_stacks``).
+From 5.4 s of speech on, scores agree with the authors' program to 1e-12. They
+follow it in how it treats the ends of a signal (``masked``, ``_stacks``).
 """
+
+from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import rfft
+from scipy.signal.windows import hann
 
-from okd_brain.measures.auditory_spectrum import (
-    ACTIVE_RANGE_DB,
-    BANDS,
-    FRAMES_PER_SECOND,
-    SAMPLE_RATE,
-    active_frames,
-    log_power,
-    masked,
+from okd_brain.measures.checks import (
+    check_degraded,
+    check_reference,
+    is_constant,
 )
-from okd_brain.measures.checks import check_degraded, check_reference
-from okd_brain.measures.silence import is_constant
+
+SAMPLE_RATE = 16000
+FRAME = 400  # 25 ms
+HOP = 200
+FRAMES_PER_SECOND = SAMPLE_RATE / HOP
+ACTIVE_RANGE_DB = 40.0  # below the loudest frames; what is softer is a pause
+LOUDEST = 0.999  # rank of the frame that counts as the loudest
+
+BANDS = 28
+BAND_RANGE_HZ = (100.0, 6500.0)
+# Equivalent rectangular bandwidth of a 4th-order gammatone filter in units of
+# its parameter b (Patterson et al. 1992): pi 6! 2^-6 / 3!^2.
+BANDWIDTH_OF_GAMMATONE = np.pi * 720 / 64 / 36
+SKIRT = 1e-3  # magnitude, relative to the peak, under which a filter is 0
+
+MASKING_FRAMES = 16  # 200 ms, Rhebergen et al. 2006
 
 MIN_SECONDS = 1.0
 MIN_ACTIVE_FRAMES = 40  # half a second; 15 are one stack
 
 STACK = 15  # frames in one vector
 DIMENSIONS = STACK * BANDS
-# Two talkers who say the same correlate by 0.75 in each component.
+# Two speakers who say the same correlate by 0.75 in each component.
 PRODUCTION_CORRELATION = 0.75
 BITS_PER_NAT_OF_COMPONENT = FRAMES_PER_SECOND / (2 * STACK) / np.log(2)
 
@@ -57,19 +72,20 @@ class SIIBReference:
     and SIIB is too high (34 instead of 30 bits/s for a sentence of 2.1 s):
     compare only signals of equal length, or concatenate utterances.
 
-    In the dimensions without variance all that the reference has is the mean
+    In the dimensions without variance the reference has nothing but the mean
     of its stacks, an end effect. The authors' program compares it dimension
     by dimension, under whatever basis the linear algebra library returns, and
-    gives silence more than 120 bits/s. Here they are compared as one vector,
-    which does not depend on the basis. That is 2 % (at most 11 %) less for 3 s
-    of speech in noise and 8 % (at most 21 %) less for 2 s; from 5.4 s on there
-    is no difference.
+    gives silence more than 120 bits/s. Here these dimensions are compared as
+    one vector, which does not depend on the basis. That is 2 % (at most 11 %)
+    less for 3 s of speech in noise and 8 % (at most 21 %) less for 2 s; from
+    5.4 s on there is no difference.
 
     Arguments
     ---------
-    reference : np.ndarray [samples]
-        Clean speech at 16 kHz, at least 1 s, of which 0.5 s within 40 dB of
-        the loudest. Its level does not matter. It is not modified.
+    reference : numpy.ndarray
+        [samples], clean speech at 16 kHz, at least 1 s, with 0.5 s of it
+        within 40 dB of the loudest. Its level does not matter. It is not
+        modified.
     sample_rate : int
         16000 Hz is accepted.
     tile_seconds : float or None
@@ -135,13 +151,13 @@ class SIIBReference:
         return sum(array.nbytes for array in arrays)
 
     def score(self, degraded):
-        """Compares one degraded signal with the reference.
+        """Compare one degraded signal with the reference.
 
         Arguments
         ---------
-        degraded : np.ndarray [samples]
-            What is heard, as long as the reference and time-aligned. It is
-            not modified.
+        degraded : numpy.ndarray
+            [samples], what is heard, as long as the reference and
+            time-aligned. It is not modified.
 
         Returns
         -------
@@ -156,8 +172,8 @@ class SIIBReference:
         """
         degraded = check_degraded(degraded, name="SIIB", samples=self.samples)
         levels = log_power(self._prepare(degraded), self._active)
-        # The authors' program gives silence a high score: the rules at the
-        # ends of the signal make all that is left of it agree.
+        # The authors' program gives silence a high score: its rules at the ends
+        # of the signal make everything that is left of it agree.
         if is_constant(degraded) or (levels <= self._floor).all():
             return 0.0
         stacks = _stacks(masked(levels, self._floor))
@@ -167,7 +183,7 @@ class SIIBReference:
         return float(-BITS_PER_NAT_OF_COMPONENT * nats)
 
     def _determination(self, components):
-        """Squared correlation of components with the reference's, joined.
+        """Return squared correlations with the reference's components, joined.
 
         Not about the mean of the stacks, as in the authors' program: the
         spectra have no mean, and that of their stacks is an end effect.
@@ -177,51 +193,81 @@ class SIIBReference:
         return shared**2 / np.where(power > 0, power, 1)
 
     def _joined(self, values):
-        """Values per dimension; at the end, the sum over the steady ones."""
+        """Return values per dimension, with the sum of the steady ones last."""
         return np.append(values[self._varies], values[~self._varies].sum())
 
     def _prepare(self, signal):
-        """A signal on the reference's scale, tiled."""
+        """Put a signal on the reference's scale and tile it."""
         return np.tile(self._scale * signal, self._tiles)
 
 
-def siib(*, reference, degraded, sample_rate=SAMPLE_RATE, tile_seconds=None):
-    """SIIB^Gauss of one pair of signals; see ``SIIBReference``.
-
-    Arguments
-    ---------
-    reference, degraded : np.ndarray [samples]
-        Clean speech and what is heard, equally long, at 16 kHz.
-    sample_rate : int
-        16000 Hz is accepted.
-    tile_seconds : float or None
-        Repeat both up to so much active speech; 25 for NELE-GAN's figures.
-
-    Returns
-    -------
-    float
-        Bits per second in [0, 1335.76].
-
-    Example
-    -------
-    >>> rng = np.random.default_rng(0)
-    >>> clean = rng.standard_normal(16000) * (1 + np.sin(np.arange(16000) / 900))
-    >>> noisy = clean + rng.standard_normal(16000)
-    >>> siib(reference=clean, degraded=noisy) < siib(
-    ...     reference=clean, degraded=clean
-    ... )
-    True
-    """
-    return SIIBReference(
-        reference, sample_rate=sample_rate, tile_seconds=tile_seconds
-    ).score(degraded)
-
-
 def _stacks(spectrum):
-    """15 successive frames in one vector, all but the last. [T - 15, 420]
+    """Return every stack of 15 frames except the last, [frames - 15, 420].
 
-    Without the mean of each band.
+    The mean of each band is removed.
     """
     spectrum = spectrum - spectrum.mean(axis=0)
     windows = sliding_window_view(spectrum, STACK, axis=0)[:-1]
     return windows.reshape(len(windows), DIMENSIONS)
+
+
+@lru_cache(maxsize=1)
+def _window():
+    return hann(FRAME, sym=False)
+
+
+@lru_cache(maxsize=1)
+def _filterbank():
+    """Return powers of gammatone filters evenly spaced in ERB, [201, 28]."""
+    erb_rate = 21.4 * np.log10(1 + 0.00437 * np.array(BAND_RANGE_HZ))
+    spaced = np.linspace(*erb_rate, BANDS)
+    centre_hz = (10 ** (spaced / 21.4) - 1) / 0.00437
+    # Glasberg and Moore 1990.
+    width_hz = 24.7 * (1 + 0.00437 * centre_hz) / BANDWIDTH_OF_GAMMATONE
+    frequency_hz = np.arange(FRAME // 2 + 1)[:, None] * SAMPLE_RATE / FRAME
+    distance = (frequency_hz - centre_hz) / width_hz
+    magnitude = (1 + distance**2) ** -2.0
+    magnitude[magnitude < SKIRT * magnitude.max(axis=0)] = 0.0
+    return magnitude**2
+
+
+def _frames(signal):
+    """Return windowed frames, without one that ends with the signal."""
+    return sliding_window_view(signal[:-1], FRAME)[::HOP] * _window()
+
+
+def active_frames(reference):
+    """Return which frames of a reference are not a pause, [frames], bool."""
+    power = (_frames(reference) ** 2).mean(axis=1)
+    level_db = 10 * np.log10(power + np.finfo(float).eps)
+    loudest = np.sort(level_db)[round(LOUDEST * len(level_db)) - 1]
+    return level_db > loudest - ACTIVE_RANGE_DB
+
+
+def log_power(signal, active):
+    """Return the log power of some frames in the bands, [active, 28], in nats.
+
+    The signal is on a scale on which the reference has unit variance.
+    """
+    spectrum = rfft(_frames(signal)[active])
+    power = (spectrum.real**2 + spectrum.imag**2) @ _filterbank()
+    return np.log(power + np.finfo(float).eps)
+
+
+def masked(levels, floor):
+    """Return what the sound of the last 200 ms leaves audible.
+
+    A masker's threshold falls with the logarithm of time, from its own level
+    to the floor, the reference's minimum. Two rules of the authors' program:
+    the first frames have no masker that would lift them to the floor, and the
+    last one is at the floor. Levels and result are [frames, 28] in nats, the
+    floor is [28]; the result is never below the sound itself.
+    """
+    audible = np.full_like(levels, -np.inf)
+    audible[-1] = floor
+    decay = np.log(np.arange(1, MASKING_FRAMES + 1)) / np.log(MASKING_FRAMES)
+    for delay, fallen in enumerate(decay):
+        masker = levels[: -1 - delay]
+        threshold = masker + fallen * (floor - masker)
+        np.maximum(audible[delay:-1], threshold, out=audible[delay:-1])
+    return audible

@@ -1,9 +1,9 @@
 """Wide-band PESQ (ITU-T P.862.2) of signals of any length.
 
-The `pesq` package runs ITU's C code, whose tables hold 50 utterances: more of
-them overwrite the memory behind and kill the process. The code counts as one
-utterance a stretch of speech of at least 0.2 s, 50 windows of 4 ms, that a gap
-of more than 50 windows separates from the next one; since it widens every
+The ``pesq`` package runs ITU's C code, whose tables hold 50 utterances: more
+overwrite the memory behind them and kill the process. To that code, an
+utterance is a stretch of speech of at least 0.2 s, 50 windows of 4 ms, that a
+gap of more than 50 windows separates from the next one. Since it widens every
 stretch by two windows on both sides, 50 utterances need at least
 50 * 50 + 49 * 47 windows = 19.2 s. A piece of up to ``PIECE_SECONDS`` = 19 s is
 therefore safe whatever it contains.
@@ -19,7 +19,7 @@ import math
 import numpy as np
 from pesq import NoUtterancesError, pesq
 
-from okd_brain.measures.silence import is_constant
+from okd_brain.measures.checks import is_constant
 
 SAMPLE_RATE = 16000
 PERFECT = 4.643888  # P.862.2 mapping of 4.5, the raw score of equal signals
@@ -30,12 +30,14 @@ CUT_FRAME_SECONDS = 0.02
 
 
 def wideband_pesq(*, reference, degraded):
-    """Scores one pair with PESQ, in pieces if it is longer than 19 s.
+    """Score one pair with PESQ, in pieces if it is longer than 19 s.
 
     Arguments
     ---------
-    reference, degraded : np.ndarray [samples]
-        Equally long signals at 16 kHz of any level, at least 0.25 s.
+    reference : numpy.ndarray
+        [samples], at 16 kHz, of any level, at least 0.25 s.
+    degraded : numpy.ndarray
+        [samples], as long.
 
     Returns
     -------
@@ -61,11 +63,12 @@ def wideband_pesq(*, reference, degraded):
 
 
 def pieces(reference):
-    """Cuts a signal into stretches that PESQ can take.
+    """Cut a signal into stretches that PESQ can take.
 
     Arguments
     ---------
-    reference : np.ndarray [samples]
+    reference : numpy.ndarray
+        [samples], at 16 kHz.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def pieces(reference):
 
 
 def _quietest(reference, near):
-    """Start of the quietest 20 ms within half a second of a sample."""
+    """Return the start of the quietest 20 ms within half a second."""
     reach = round(CUT_SEARCH_SECONDS * SAMPLE_RATE)
     frame = round(CUT_FRAME_SECONDS * SAMPLE_RATE)
     around = np.asarray(reference[near - reach : near + reach], np.float64)
@@ -105,7 +108,7 @@ def _quietest(reference, near):
 
 
 def _score_piece(reference, degraded):
-    """PESQ of one piece; the worst score where nothing was transmitted.
+    """Score one piece; the worst score where nothing was transmitted.
 
     A degraded piece without any alternating part has no PESQ: the C code
     divides zero by zero or scores its own rounding.

@@ -1,21 +1,34 @@
-"""What a metric is, the table of them, and the targets made of them."""
+"""What a metric is, the table of them, and the targets made of them.
 
-from okd_brain.metrics.table import (
-    METRICS,
-    Linear,
-    Logistic,
-    Metric,
+A ``Metric`` (``record``) is one objective score with all that its numbers mean:
+direction, range, training label, and which pairs of signals have no score.
+``METRICS`` (``table``) holds one record per metric, built on the functions of
+``okd_brain.measures``. ``targets`` turns the names that an experiment gives
+into records (``resolve_metrics``) and into what each generator optimises
+(``parse_targets``), whose terms are the heads of the discriminator
+(``heads_of``). ``power`` has a column of tables that is not a metric to
+optimise. Scoring workers import this room, so nothing here imports torch.
+"""
+
+from okd_brain.metrics.power import POWER_RATIO_DB
+from okd_brain.metrics.record import Linear, Logistic, Metric
+from okd_brain.metrics.table import METRICS, with_curve
+from okd_brain.metrics.targets import (
+    Target,
+    Term,
     heads_of,
     parse_targets,
     resolve_metrics,
-    with_curve,
 )
 
 __all__ = [
+    "METRICS",
+    "POWER_RATIO_DB",
     "Linear",
     "Logistic",
-    "METRICS",
     "Metric",
+    "Target",
+    "Term",
     "heads_of",
     "parse_targets",
     "resolve_metrics",

@@ -8,14 +8,16 @@ LOWEST_DB = -100.0  # where silence is cut off
 
 
 def power_ratio_db(*, reference, degraded, sample_rate):
-    """Power of the output relative to the input.
+    """Return the power of the output relative to the input.
 
     Arguments
     ---------
-    reference, degraded : np.ndarray [samples]
-        Input and output.
+    reference : numpy.ndarray
+        [samples], the input.
+    degraded : numpy.ndarray
+        [samples], the output.
     sample_rate : int
-        Of both, in Hz; the result does not depend on it.
+        Sample rate of both, in Hz; the result does not depend on it.
 
     Returns
     -------

@@ -1,12 +1,8 @@
-"""The metrics table, and the targets that are made of it.
+"""The table of metrics.
 
-``METRICS`` holds one record per metric; a new one is one entry here (and a
-file in ``okd_brain.measures`` if its algorithm is new), or a ``Metric`` of
-the user's own wherever a name is accepted.
-
-How degenerate signals are scored is the same for all of them
-(``okd_brain.metrics.failure_policy``): a silent or constant degraded signal gets
-``floor``; without a defined score there is a ``ValueError``.
+``METRICS`` holds one record per metric. A new one is one entry here (and a file
+in ``okd_brain.measures`` if its algorithm is new), or a ``Metric`` of the
+user's own wherever a name is accepted.
 
 The training labels of PESQ and of the composite scores are those of the
 MetricGAN-OKD authors' code. Under the logistic PESQ label a perfect 4.644 is
@@ -23,38 +19,15 @@ from dataclasses import replace
 from importlib.metadata import version
 
 from okd_brain.measures import (
-    distortion,
-    optional,
+    SEGMENTAL_SNR_RANGE_DB,
+    check_installed,
+    haspi,
     scores,
     siib,
     wideband_pesq,
 )
-from okd_brain.measures.composite import SEGMENTAL_SNR_RANGE_DB
-from okd_brain.measures.haspi import linear as haspi_linear
-from okd_brain.measures.haspi import version2 as haspi
-from okd_brain.metrics.curves import Linear, Logistic
-from okd_brain.metrics.record import Metric
-from okd_brain.metrics.score_functions import PairScore
-from okd_brain.metrics.targets import (
-    Target,
-    Term,
-    heads_of,
-    read_metrics,
-    read_targets,
-)
-
-__all__ = [
-    "METRICS",
-    "Linear",
-    "Logistic",
-    "Metric",
-    "Target",
-    "Term",
-    "heads_of",
-    "parse_targets",
-    "resolve_metrics",
-    "with_curve",
-]
+from okd_brain.messages import offer
+from okd_brain.metrics.record import Linear, Logistic, Metric, PairScore
 
 _PESQ_VERSION = f"1 pesq {version('pesq')}"
 _STOI_VERSION = f"1 pystoi {version('pystoi')}"
@@ -89,7 +62,7 @@ def _stoi(name, function, source):
 
 
 def _dnsmos(name, function):
-    lowest, highest = optional.OPINION_RANGE
+    lowest, highest = scores.OPINION_RANGE
     return Metric(
         name,
         PairScore(function),
@@ -138,7 +111,7 @@ METRICS = {
         Metric(
             "si_sdr",
             PairScore(scores.si_sdr),
-            floor=distortion.WORST_DB,
+            floor=scores.WORST_DB,
             perfect=float("inf"),
             # From hopeless to inaudible; noisy VoiceBank is around 8 dB.
             curve=Linear(zero=-10.0, one=30.0),
@@ -160,7 +133,7 @@ METRICS = {
             "haspi",
             PairScore(scores.haspi),
             floor=0.0,
-            perfect=haspi.PERFECT,
+            perfect=haspi.HASPI_PERFECT,
             min_seconds=haspi.MIN_SECONDS,
             version="1",
             source="Kates and Arehart, Speech Communication 131, 2021",
@@ -169,9 +142,9 @@ METRICS = {
             "haspi_linear",
             PairScore(scores.haspi_linear),
             floor=0.0,
-            perfect=haspi_linear.PERFECT,
+            perfect=haspi.HASPI_LINEAR_PERFECT,
             curve=Logistic(slope=0.95, midpoint=2.8),
-            min_seconds=haspi_linear.MIN_SECONDS,
+            min_seconds=haspi.MIN_SECONDS,
             version="1",
             source="Li and Yamagishi, ICASSP 2021, code; label too",
         ),
@@ -182,9 +155,9 @@ METRICS = {
         Metric(
             "visqol",
             PairScore(scores.visqol),
-            floor=optional.OPINION_RANGE[0],
+            floor=scores.OPINION_RANGE[0],
             perfect=None,  # 4.3 to 4.6, whatever the signal allows
-            curve=Linear(*optional.OPINION_RANGE),
+            curve=Linear(*scores.OPINION_RANGE),
             hears="device",
             min_seconds=0.7,  # visqol-python fails below
             version="1 visqol-python 3.8",
@@ -196,7 +169,7 @@ METRICS = {
 
 
 def with_curve(*, metric, curve):
-    """The same metric with another training label.
+    """Return a metric with another training label.
 
     In YAML, to train listening enhancement with the label of NELE-GAN (Li and
     Yamagishi, ICASSP 2021, code), under which a noisy ESTOI of 0.7 would already
@@ -213,6 +186,7 @@ def with_curve(*, metric, curve):
     Arguments
     ---------
     metric : str or Metric
+        A name of ``METRICS`` or a record.
     curve : callable
         From raw scores to labels, larger is better.
 
@@ -229,70 +203,18 @@ def with_curve(*, metric, curve):
     >>> estoi.normalise(0.25)
     0.5
     """
-    (metric,) = resolve_metrics([metric])
+    if not isinstance(metric, Metric):
+        metric = look_up(metric, METRICS)
     return replace(metric, curve=curve)
 
 
-def resolve_metrics(metrics):
-    """Turns names into records, each metric once.
+def look_up(name, known):
+    """Return the record of a name.
 
-    Arguments
-    ---------
-    metrics : list of (str or Metric)
-        Names of ``METRICS`` or of a record in the same list.
-
-    Returns
-    -------
-    list of Metric
-        In order of first appearance.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, or two different records share one.
-    ModuleNotFoundError
-        If a metric needs a package that is not installed.
-
-    Example
-    -------
-    >>> [metric.name for metric in resolve_metrics(["pesq", "stoi", "pesq"])]
-    ['pesq', 'stoi']
+    A ValueError offers names like an unknown one; a ModuleNotFoundError says
+    how to install what the metric needs.
     """
-    return read_metrics(metrics, METRICS)
-
-
-def parse_targets(targets):
-    """Reads what each generator is to optimise.
-
-    Arguments
-    ---------
-    targets : list of list of (str or Metric)
-        One list per generator, of terms. A term is a record, a name, or names
-        joined by "+", whose normalised scores are averaged. A name is one of
-        ``METRICS`` or of a record anywhere in ``targets``. Of several terms
-        of a generator, any may have a weight: "3*pesq"; the others have 1.
-
-    Returns
-    -------
-    list of Target
-        Terms of the same metrics are one object, whatever their order.
-
-    Raises
-    ------
-    ValueError
-        If the nesting is wrong, a name is unknown, a term or a target names
-        something twice, or a weight is not a positive number or has no effect.
-    ModuleNotFoundError
-        If a metric needs a package that is not installed.
-
-    Example
-    -------
-    >>> [t.name for t in parse_targets([["pesq"], ["csig+cbak"], ["pesq"]])]
-    ['pesq', 'csig+cbak', 'pesq_2']
-    >>> [t.name for t in parse_targets([["pesq", "csig"]])]
-    ['pesq_csig']
-    >>> (target,) = parse_targets([["3*pesq", "csig"]])
-    >>> target.name, target.weights
-    ('3pesq_csig', (0.75, 0.25))
-    """
-    return read_targets(targets, METRICS)
+    if name not in known:
+        raise ValueError(f"Unknown metric {name!r}{offer(name, sorted(known))}")
+    check_installed(name, known[name].extra)
+    return known[name]

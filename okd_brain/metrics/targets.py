@@ -1,14 +1,13 @@
-"""What a generator optimises: terms, each one head of a discriminator."""
+"""What each generator optimises: terms, each one head of a discriminator."""
 
 import math
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 
 import numpy as np
 
-from okd_brain.measures.optional import check_installed
-from okd_brain.messages import offer
 from okd_brain.metrics.record import Metric
+from okd_brain.metrics.table import METRICS, look_up
 
 
 @dataclass(frozen=True)
@@ -27,16 +26,16 @@ class Term:
     metrics: tuple[Metric, ...]
 
     def label(self, raw):
-        """The training label of raw scores.
+        """Return the training label of raw scores.
 
         Arguments
         ---------
-        raw : Mapping from metric name to float or np.ndarray
-            May hold other metrics as well.
+        raw : dict
+            Metric name -> float or numpy.ndarray; may hold other metrics.
 
         Returns
         -------
-        float or np.ndarray
+        float or numpy.ndarray
             Mean of the normalised scores, within [0, 1], shaped like them.
         """
         labels = [m.normalise(raw[m.name]) for m in self.metrics]
@@ -44,7 +43,7 @@ class Term:
 
     @property
     def clean_label(self):
-        """The label of the reference itself."""
+        """Label of the reference itself."""
         labels = [metric.clean_label for metric in self.metrics]
         return sum(labels) / len(labels)
 
@@ -56,7 +55,8 @@ class Target:
     Arguments
     ---------
     name : str
-        Names the generator: the terms joined by "_", equal ones numbered.
+        The terms joined by "_"; equal targets are numbered. It is also the name
+        of the generator's export folder and of its row in tables.
     terms : tuple of Term
         At least one.
     weights : tuple of float
@@ -69,24 +69,35 @@ class Target:
     weights: tuple[float, ...]
 
     @property
+    def module(self):
+        """Name of the generator among modules, optimizers and weight files."""
+        return f"g_{self.name}"
+
+    @property
+    def warmup_optimizer(self):
+        """Name of the optimizer that trains the generator in the warm-up."""
+        return f"warmup_{self.module}"
+
+    @property
     def metrics(self):
-        """The distinct metrics, in order of first appearance (tuple)."""
+        """Distinct metrics, in order of first appearance."""
         return tuple(
             dict.fromkeys(m for term in self.terms for m in term.metrics)
         )
 
     @property
     def higher_is_better(self):
-        """The direction of ``selection_value``."""
+        """Direction of ``selection_value``."""
         return len(self.metrics) > 1 or self.metrics[0].higher_is_better
 
     def selection_value(self, raw):
-        """The number by which this generator's best checkpoint is chosen.
+        """Return the number by which the best checkpoint is chosen.
 
         Arguments
         ---------
-        raw : Mapping from metric name to float or np.ndarray
-            Mean raw scores of a validation, or those of its utterances.
+        raw : dict
+            Metric name -> float or numpy.ndarray: mean raw scores of a
+            validation, or those of its utterances.
 
         Returns
         -------
@@ -105,11 +116,12 @@ class Target:
 
 
 def heads_of(targets):
-    """The heads that a discriminator of all targets needs.
+    """Return the heads that a discriminator of all targets needs.
 
     Arguments
     ---------
     targets : list of Target
+        From ``parse_targets``.
 
     Returns
     -------
@@ -118,7 +130,6 @@ def heads_of(targets):
 
     Example
     -------
-    >>> from okd_brain.metrics import parse_targets
     >>> targets = parse_targets([["pesq"], ["csig"], ["pesq"]])
     >>> [head.name for head in heads_of(targets)]
     ['pesq', 'csig']
@@ -127,18 +138,73 @@ def heads_of(targets):
     return list(dict.fromkeys(terms))
 
 
-def read_metrics(metrics, table):
-    """``okd_brain.metrics.resolve_metrics`` for any table of metrics."""
-    known = _known_metrics(metrics, table)
+def resolve_metrics(metrics):
+    """Turn names into records, each metric once.
+
+    Arguments
+    ---------
+    metrics : list of (str or Metric)
+        Names of ``METRICS`` or of a record in the same list.
+
+    Returns
+    -------
+    list of Metric
+        In order of first appearance.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or two different records share one.
+    ModuleNotFoundError
+        If a metric needs a package that is not installed.
+
+    Example
+    -------
+    >>> [metric.name for metric in resolve_metrics(["pesq", "stoi", "pesq"])]
+    ['pesq', 'stoi']
+    """
+    known = _known_metrics(metrics)
     names = [m.name if isinstance(m, Metric) else m for m in metrics]
-    return [_look_up(name, known) for name in dict.fromkeys(names)]
+    return [look_up(name, known) for name in dict.fromkeys(names)]
 
 
-def read_targets(targets, table):
-    """``okd_brain.metrics.parse_targets`` for any table of metrics."""
+def parse_targets(targets):
+    """Read what each generator is to optimise.
+
+    Arguments
+    ---------
+    targets : list of list of (str or Metric)
+        One list of terms per generator. A term is a record, a name, or names
+        joined by "+", whose normalised scores are averaged. A name is one of
+        ``METRICS`` or of a record anywhere in ``targets``. If a generator has
+        several terms, any of them may have a weight: "3*pesq"; the others have
+        weight 1.
+
+    Returns
+    -------
+    list of Target
+        Terms of the same metrics are one object, whatever their order.
+
+    Raises
+    ------
+    ValueError
+        If the nesting is wrong, a name is unknown, a term or a target names
+        something twice, or a weight is not a positive number or has no effect.
+    ModuleNotFoundError
+        If a metric needs a package that is not installed.
+
+    Example
+    -------
+    >>> [t.name for t in parse_targets([["pesq"], ["csig+cbak"], ["pesq"]])]
+    ['pesq', 'csig+cbak', 'pesq_2']
+    >>> [t.name for t in parse_targets([["pesq", "csig"]])]
+    ['pesq_csig']
+    >>> (target,) = parse_targets([["3*pesq", "csig"]])
+    >>> target.name, target.weights, target.module
+    ('3pesq_csig', (0.75, 0.25), 'g_3pesq_csig')
+    """
     _check_nesting(targets)
-    items = [term for terms in targets for term in terms]
-    known = _known_metrics(items, table)
+    known = _known_metrics([item for items in targets for item in items])
     distinct, taken, parsed = {}, set(), []
     for items in targets:
         terms, weights, labels = [], [], []
@@ -168,8 +234,8 @@ def _check_nesting(targets):
         )
 
 
-def _known_metrics(items, table):
-    """The table and the records among some items, by name."""
+def _known_metrics(items):
+    """Return the table and the records among some items, by name."""
     own = {}
     for metric in items:
         if isinstance(metric, Metric):
@@ -177,18 +243,11 @@ def _known_metrics(items, table):
                 raise ValueError(
                     f"Two different metrics have the name {metric.name!r}"
                 )
-    return {**table, **own}
-
-
-def _look_up(name, known):
-    if name not in known:
-        raise ValueError(f"Unknown metric {name!r}{offer(name, sorted(known))}")
-    check_installed(name, known[name].extra)
-    return known[name]
+    return {**METRICS, **own}
 
 
 def _parse_weight(item, alone):
-    """The weight that precedes a term, 1 by default, and the term's name."""
+    """Return the weight that precedes a term (default 1), and its name."""
     text = item.name if isinstance(item, Metric) else str(item)
     written, star, name = map(str.strip, text.rpartition("*"))
     if not star:
@@ -224,7 +283,7 @@ def _weighted_name(weight, name):
 def _parse_term(name, known):
     names = name.split("+")
     _check_distinct(names, name)
-    return Term(name, tuple(_look_up(part, known) for part in names))
+    return Term(name, tuple(look_up(part, known) for part in names))
 
 
 def _check_distinct(names, where):
@@ -234,8 +293,4 @@ def _check_distinct(names, where):
 
 def _free_name(name, taken):
     numbered = (f"{name}_{number}" for number in count(2))
-    return (
-        name
-        if name not in taken
-        else next(free for free in numbered if free not in taken)
-    )
+    return next(free for free in chain([name], numbered) if free not in taken)

@@ -1,40 +1,30 @@
-"""Scores of a set of utterances as statistics, a table, and files."""
+"""How certain means are, over utterances and over seeds."""
 
-import csv
-import json
 import math
+import statistics
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import t as student_t
+
+from okd_brain.scoring.board import means
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000  # the interval's ends then vary by 2 % of its width
 
 
 class Summary(NamedTuple):
-    """Statistics of one metric over utterances.
+    """Statistics of one metric over utterances."""
 
-    Arguments
-    ---------
-    mean : float
-        NaN if nothing was scored.
-    std : float
-        Standard deviation of the utterances (n - 1); NaN for less than two.
-    low, high : float
-        95 % bootstrap interval of the mean.
-    scored : int
-        Utterances with a score; the others are left out.
-    """
-
-    mean: float
-    std: float
-    low: float
+    mean: float  # NaN if nothing was scored
+    std: float  # of the utterances (n - 1); NaN for fewer than two
+    low: float  # ends of the 95 % bootstrap interval of the mean
     high: float
-    scored: int
+    scored: int  # utterances with a score; the others are left out
 
 
-def summarise(values, seed=0):
-    """Describes the scores of one metric.
+def summarise_scores(values, seed=0):
+    """Describe the scores of one metric.
 
     The interval holds the means of 95 % of the sets that are drawn from the
     utterances with replacement (percentile bootstrap; Efron, Annals of
@@ -42,8 +32,8 @@ def summarise(values, seed=0):
 
     Arguments
     ---------
-    values : np.ndarray [utterances]
-        Raw scores; NaN is left out.
+    values : numpy.ndarray
+        Raw scores, [utterances]; NaN is left out.
     seed : int
         Of the draws.
 
@@ -53,9 +43,9 @@ def summarise(values, seed=0):
 
     Example
     -------
-    >>> summarise(np.array([1.0, 2.0, np.nan, 3.0])).mean
+    >>> summarise_scores(np.array([1.0, 2.0, np.nan, 3.0])).mean
     2.0
-    >>> summarise(np.array([2.0, 2.0])).high
+    >>> summarise_scores(np.array([2.0, 2.0])).high
     2.0
     """
     values = values[~np.isnan(values)]
@@ -63,90 +53,89 @@ def summarise(values, seed=0):
     if count == 0:
         return Summary(np.nan, np.nan, np.nan, np.nan, 0)
     rng = np.random.default_rng(seed)
-    means = [
+    drawn = [
         values[rng.integers(count, size=count)].mean() for _ in range(RESAMPLES)
     ]
     tail = (1 - CONFIDENCE) / 2
     # A quantile that is one of the means: SI-SDR may be infinite.
-    low, high = np.quantile(means, [tail, 1 - tail], method="inverted_cdf")
+    low, high = np.quantile(drawn, [tail, 1 - tail], method="inverted_cdf")
     finite = count > 1 and np.isfinite(values).all()
     std = values.std(ddof=1) if finite else np.nan
     return Summary(*map(float, (values.mean(), std, low, high)), count)
 
 
-def table(summaries):
-    """The summaries as lines of text.
+def seed_difference(first, second):
+    """Compare two methods seed by seed.
+
+    All methods of one seed share its warm start and its utterances, so that
+    they are compared within each seed first. Their difference exceeds the
+    seeds' spread if zero lies outside of the 95 % confidence interval of its
+    mean: ``|mean| > t s / sqrt(n)`` with the standard deviation ``s`` of the n
+    differences and Student's t for n - 1 degrees of freedom.
 
     Arguments
     ---------
-    summaries : dict from str to Summary
+    first : dict
+        seed -> score.
+    second : dict
+        Likewise.
 
     Returns
     -------
-    str
+    dict or None
+        "seeds" (how many both have), "mean" of first - second, "half_width" of
+        its interval and "exceeds"; the last two are None for a single seed.
+        None if they have no seed in common.
 
     Example
     -------
-    >>> print(table({"pesq": Summary(1.97, 0.75, 1.92, 2.02, 824)}))
-    metric     mean     std   95 % of the mean   scored
-    pesq      1.970   0.750     1.920 to 2.020      824
+    >>> found = seed_difference(
+    ...     {1: 2.5, 2: 2.75, 3: 2.25}, {1: 2.0, 2: 2.25, 3: 1.5}
+    ... )
+    >>> round(found["mean"], 3), round(found["half_width"], 3), found["exceeds"]
+    (0.583, 0.359, True)
     """
-    width = max(len("metric"), *map(len, summaries))
-    head = f"{'metric':{width}}  {'mean':>7} {'std':>7}"
-    lines = [f"{head}   95 % of the mean   scored"]
-    for name, s in summaries.items():
-        interval = f"{s.low:.3f} to {s.high:.3f}"
-        lines.append(
-            f"{name:{width}}  {s.mean:7.3f} {s.std:7.3f}   {interval:>16}"
-            f"   {s.scored:6d}"
-        )
-    return "\n".join(lines)
-
-
-def write_csv(path, utterances, names, scores):
-    """One line per utterance; an empty cell where there is no score.
-
-    Arguments
-    ---------
-    path : Path
-    utterances, names : list of str
-        Of the rows and of the columns.
-    scores : np.ndarray [utterance, metric]
-    """
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["utterance", *names])
-        for utterance, row in zip(utterances, scores.tolist(), strict=True):
-            cells = ["" if math.isnan(value) else value for value in row]
-            writer.writerow([utterance, *cells])
-
-
-def write_json(path, utterances, names, scores, summaries, failures):
-    """Everything in one object; null where there is no (finite) number.
-
-    Arguments
-    ---------
-    path : Path
-    utterances, names : list of str
-        Of the rows and of the columns.
-    scores : np.ndarray [utterance, metric]
-    summaries : dict from str to Summary
-    failures : list of Failure
-    """
-    content = {
-        "summary": {
-            name: {key: _number(value) for key, value in s._asdict().items()}
-            for name, s in summaries.items()
-        },
-        "utterances": {
-            utterance: dict(zip(names, map(_number, row), strict=True))
-            for utterance, row in zip(utterances, scores.tolist(), strict=True)
-        },
-        "failures": [vars(failure) for failure in failures],
+    pairs = [first[seed] - second[seed] for seed in first if seed in second]
+    if not pairs:
+        return None
+    mean, half_width = statistics.fmean(pairs), None
+    if len(pairs) > 1:
+        half_width = interval_factor(len(pairs)) * statistics.stdev(pairs)
+    return {
+        "seeds": len(pairs),
+        "mean": mean,
+        "half_width": half_width,
+        "exceeds": None if half_width is None else abs(mean) > half_width,
     }
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _number(value):
-    """JSON knows no NaN and no infinity."""
+def interval_factor(seeds):
+    """Return t / sqrt(n), half the width of a mean's confidence interval.
+
+    Arguments
+    ---------
+    seeds : int
+        n, at least 2.
+
+    Returns
+    -------
+    float
+        In sample standard deviations.
+
+    Example
+    -------
+    >>> [round(interval_factor(seeds), 1) for seeds in (2, 3, 5)]
+    [9.0, 2.5, 1.2]
+    """
+    quantile = student_t.ppf((1 + CONFIDENCE) / 2, seeds - 1)
+    return float(quantile) / seeds**0.5
+
+
+def json_number(value):
+    """Return a number, or None for NaN and infinity, which JSON lacks."""
     return value if math.isfinite(value) else None
+
+
+def json_means(by_utterance):
+    """Average utterance -> metric -> score to metric -> mean or None."""
+    return {m: json_number(mean) for m, mean in means(by_utterance).items()}

@@ -1,4 +1,4 @@
-"""Scores of several systems on the same utterances, as they are enhanced."""
+"""Collect the scores of several systems while a network enhances utterances."""
 
 import collections
 import math
@@ -15,7 +15,7 @@ class Scoreboard:
     scorer : Scorer
         Computes the metrics, possibly in other processes.
     pending : int
-        Batches of waves that may wait for their scores; more are only taken
+        Batches of waves that may wait for their scores. More are taken only
         when the oldest have been scored, which bounds the memory.
 
     Example
@@ -38,19 +38,20 @@ class Scoreboard:
         self._scores = collections.defaultdict(dict)
 
     def submit(self, system, utterances, pairs, cached=False):
-        """Hand over one batch.
+        """Start to score one batch.
 
         Arguments
         ---------
         system : str
-            What made the degraded waves, for instance "noisy" or a generator.
+            Name of what made the degraded waves, for instance "noisy" or a
+            generator.
         utterances : list of str
             One id per pair.
-        pairs : list of (numpy.ndarray, numpy.ndarray)
-            (reference, degraded), [samples] each.
+        pairs : list of tuple of numpy.ndarray
+            (reference, degraded) or (reference, heard, played), [samples] each.
         cached : bool
-            Whether these pairs never change, so that their scores may be kept
-            on disk.
+            Whether these pairs never change, so that their scores are worth
+            keeping on disk.
         """
         handle = self.scorer.submit(pairs, names=utterances, cached=cached)
         self._waiting.append((system, utterances, handle))
@@ -67,7 +68,7 @@ class Scoreboard:
             }
 
     def collect(self):
-        """Return all scores, of all processes, and start anew.
+        """Return all scores of all processes, and start anew.
 
         Returns
         -------
@@ -98,7 +99,17 @@ def gather(value):
 
 
 def means(by_utterance):
-    """Average over utterances, metric by metric, leaving out what is NaN.
+    """Return the mean of each metric over utterances, without NaN.
+
+    Arguments
+    ---------
+    by_utterance : dict
+        utterance -> metric -> value.
+
+    Returns
+    -------
+    dict
+        metric -> float; NaN where no utterance has a value.
 
     Example
     -------

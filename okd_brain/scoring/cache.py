@@ -1,25 +1,31 @@
 """Scores of pairs that never change, on disk and shared by runs.
 
-A database file takes care of what is easy to get wrong: several processes at
-once, a process that is killed half way, a folder on a full disk. A cache that
-does not work is a warning, not the end of a run.
+SQLite takes care of what is easy to get wrong: several processes at once, a
+process that is killed half way, a full disk. A cache that does not work is a
+warning, not the end of a run.
 """
 
 import hashlib
+import logging
 import sqlite3
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-from speechbrain.utils.logger import get_logger
+import numpy as np
 
-from okd_brain.scoring.item import digest
+from okd_brain.scoring.item import Item, ItemScores, digest
 
-logger = get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 FILE_NAME = "scores.sqlite"
 MAX_ROWS = 1_000_000  # about 50 MB; VoiceBank-DEMAND with 8 metrics is 100,000
 PRUNED_FRACTION = 0.1  # of MAX_ROWS, the oldest, when they are reached
 WAIT_SECONDS = 30.0  # for another process that is writing
+
+ITEMS_PER_LOOK_UP = 32  # opening the file takes as long as hashing an item
+SCORES_PER_SAVE = 256  # as many are lost if the run is killed
 
 
 class ScoreCache:
@@ -27,10 +33,10 @@ class ScoreCache:
 
     Arguments
     ---------
-    folder : str or path
+    folder : str or Path
         Made if it does not exist. Any number of processes may use it.
     max_rows : int
-        Number of scores from which on the oldest tenth is dropped.
+        Number of scores above which the oldest tenth is dropped.
 
     Example
     -------
@@ -48,29 +54,13 @@ class ScoreCache:
         self._works = True
 
     def get(self, keys):
-        """Looks scores up.
-
-        Arguments
-        ---------
-        keys : list of bytes
-
-        Returns
-        -------
-        dict from bytes to float
-            Those that are known.
-        """
+        """Return key (bytes) -> raw score (float) for the known keys."""
         marks = ",".join("?" * len(keys))
         query = f"SELECT key, value FROM scores WHERE key IN ({marks})"
         return dict(self._run(lambda database: database.execute(query, keys)))
 
     def put(self, rows):
-        """Keeps scores; what is known already stays as it is.
-
-        Arguments
-        ---------
-        rows : list of (bytes, float)
-            Keys and raw scores; not NaN.
-        """
+        """Keep rows of (key, raw score), not NaN; known scores stay."""
         self._run(lambda database: self._insert(database, rows))
 
     def _insert(self, database, rows):
@@ -88,7 +78,7 @@ class ScoreCache:
         return []
 
     def _run(self, work):
-        """One transaction; [] from now on if the database is unusable."""
+        """Run one transaction; return [] once the database is unusable."""
         if not self._works:
             return []
         try:
@@ -111,17 +101,9 @@ class ScoreCache:
 
 
 def score_keys(metrics, item):
-    """Keys of one pair's scores.
+    """Return one key (bytes) per metric for an ``Item``'s scores.
 
-    Arguments
-    ---------
-    metrics : list of Metric
-    item : Item
-
-    Returns
-    -------
-    list of (bytes or None)
-        One per metric; None for a metric without a version.
+    None for a metric without a version, whose scores are not kept.
     """
     content = b"%d " % item.sample_rate + item.reference_digest
     heard = [item.heard_by(metric) for metric in metrics]
@@ -137,3 +119,56 @@ def score_keys(metrics, item):
         else None
         for metric, signal in zip(metrics, heard, strict=True)
     ]
+
+
+class Known(NamedTuple):
+    """An item and its scores so far."""
+
+    item: Item  # wants what is missing
+    values: list  # scores under all metrics; NaN where missing
+    keys: list  # of all metrics, see ``score_keys``
+
+
+class KeptScores:
+    """Look items up in a ``ScoreCache``, and save what was missing.
+
+    Arguments
+    ---------
+    metrics : list of Metric
+        The metrics of all items.
+    cache : ScoreCache
+        Read and written for many items at a time.
+    """
+
+    def __init__(self, metrics, cache):
+        self.metrics = metrics
+        self.cache = cache
+        self._unsaved = []
+
+    def look_up(self, items):
+        """Yield a ``Known`` per ``Item``, in order; reads items as needed."""
+        while chunk := list(islice(items, ITEMS_PER_LOOK_UP)):
+            keys = [score_keys(self.metrics, item) for item in chunk]
+            found = self.cache.get([key for row in keys for key in row if key])
+            for item, row in zip(chunk, keys, strict=True):
+                missing = tuple(i for i, k in enumerate(row) if k not in found)
+                values = [found.get(key, np.nan) for key in row]
+                yield Known(item._replace(wanted=missing), values, row)
+
+    def completed(self, known, computed):
+        """Return ``ItemScores`` under all metrics; note new ones for saving."""
+        scores = ItemScores(list(known.values), [None] * len(known.values))
+        for i, value, reason in zip(known.item.wanted, *computed, strict=True):
+            scores.values[i] = value
+            scores.reasons[i] = reason
+            if reason is None and known.keys[i] is not None:
+                self._unsaved.append((known.keys[i], value))
+        if len(self._unsaved) >= SCORES_PER_SAVE:
+            self.save()
+        return scores
+
+    def save(self):
+        """Save what has been computed since the last time."""
+        if self._unsaved:
+            self.cache.put(self._unsaved)
+            self._unsaved = []

@@ -1,16 +1,14 @@
-"""One item of scoring: a pair of signals under all metrics asked for.
-
-This is what runs in the worker processes, so that nothing here imports torch
-or SpeechBrain: a worker starts in a second and takes 120 MB.
-"""
+"""One pair of signals under all metrics asked for: what a worker computes."""
 
 import hashlib
+from collections import OrderedDict
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from okd_brain.measures.pair import Pair
-from okd_brain.scoring.halves_cache import HalvesCache
+from okd_brain.measures import Pair, ReferenceHalves
 
 
 class Item(NamedTuple):
@@ -18,17 +16,18 @@ class Item(NamedTuple):
 
     Arguments
     ---------
-    reference : np.ndarray [samples] or None
-    degraded : np.ndarray [samples]
-        What the ear hears.
+    reference : numpy.ndarray or None
+        [samples].
+    degraded : numpy.ndarray
+        [samples], what the ear hears.
     sample_rate : int
         In Hz.
     wanted : tuple of int
         Indices of metrics.
     reference_digest : bytes
         Equal for equal references only.
-    played : np.ndarray [samples] or None
-        What the device plays, where that is something else.
+    played : numpy.ndarray or None
+        [samples], what the device plays, where that is something else.
     """
 
     reference: np.ndarray | None
@@ -39,16 +38,16 @@ class Item(NamedTuple):
     played: np.ndarray | None = None
 
     def heard_by(self, metric):
-        """The degraded signal that a metric judges, np.ndarray [samples]."""
+        """Return the degraded signal that a metric judges."""
         if metric.hears == "device" and self.played is not None:
             return self.played
         return self.degraded
 
     def copied(self):
-        """The same item with signals of its own.
+        """Return the same item with signals of its own.
 
-        It is safe from whoever goes on to use the signals, and where one is a
-        part of a batch it is pickled without the rest.
+        The caller may go on to change its signals, and a signal that is part
+        of a batch would be pickled with the rest of it.
         """
         reference, degraded, played = (
             None if signal is None else signal.copy()
@@ -60,17 +59,7 @@ class Item(NamedTuple):
 
 
 def digest(signal):
-    """A short stand-in for a signal.
-
-    Arguments
-    ---------
-    signal : np.ndarray or None
-
-    Returns
-    -------
-    bytes
-        32 of them, made of the samples, their type and the shape.
-    """
+    """Return 32 bytes that stand for a signal: samples, type and shape."""
     if signal is None:
         return bytes(32)
     content = hashlib.sha256(f"{signal.dtype} {signal.shape}".encode())
@@ -79,45 +68,30 @@ def digest(signal):
 
 
 class ItemScores(NamedTuple):
-    """Scores of one pair under the wanted metrics.
+    """Scores of one pair under the wanted metrics."""
 
-    Arguments
-    ---------
-    values : list of float
-        Raw scores; NaN where there is none.
-    reasons : list of str or None
-        Why there is none.
-    """
-
-    values: list
-    reasons: list
+    values: list  # of float, raw; NaN where there is none
+    reasons: list  # of str or None: why there is none
 
 
 class ItemScorer:
-    """Scores items; a metric that fails costs its own score only.
+    """Score items; a metric that fails costs its own score only.
 
     Arguments
     ---------
     metrics : list of Metric
+        What the ``wanted`` of items are indices of.
     memory_bytes : float
-        For the references' halves of measures, see ``HalvesCache``.
+        Memory for the references' halves of measures, see ``HalvesCache``.
     """
 
     def __init__(self, metrics, memory_bytes):
-        self.metrics = metrics
+        # Twins need torch, which a worker would have to import for them.
+        self.metrics = [replace(metric, twin=None) for metric in metrics]
         self._cache = HalvesCache(memory_bytes)
 
     def __call__(self, item):
-        """Scores one item.
-
-        Arguments
-        ---------
-        item : Item
-
-        Returns
-        -------
-        ItemScores
-        """
+        """Return the ``ItemScores`` of one ``Item``."""
         with self._cache.halves(
             item.reference_digest, item.reference
         ) as halves:
@@ -137,24 +111,8 @@ class ItemScorer:
         return ItemScores(list(values), list(reasons))
 
 
-def failed(item, reason):
-    """The scores of an item that took its worker with it.
-
-    Arguments
-    ---------
-    item : Item
-    reason : str
-
-    Returns
-    -------
-    ItemScores
-    """
-    count = len(item.wanted)
-    return ItemScores([np.nan] * count, [reason] * count)
-
-
 def _score(metric, pair):
-    """(score, None) or (NaN, reason)."""
+    """Return (score, None) or (NaN, reason)."""
     try:
         return metric.of_pair(pair), None
     except ValueError as error:
@@ -163,3 +121,47 @@ def _score(metric, pair):
         # Also what nobody foresaw, in a user's metric or in a library: it is
         # reported for this item and ends no training.
         return np.nan, f"{metric.name}: {type(error).__name__}: {error}"
+
+
+class HalvesCache:
+    """Keep ``ReferenceHalves`` of the references that were used last.
+
+    A validation scores every generator against the same references, so their
+    halves are worth keeping from one generator to the next.
+
+    Arguments
+    ---------
+    budget_bytes : float
+        Memory for everything that is kept. Halves that are larger by
+        themselves are used and dropped.
+
+    Example
+    -------
+    >>> cache = HalvesCache(budget_bytes=1e6)
+    >>> speech = np.sin(np.arange(16000.0) ** 1.5)
+    >>> with cache.halves(b"key", speech) as halves:
+    ...     made = halves.composite
+    >>> with cache.halves(b"key", speech.copy()) as halves:
+    ...     halves.composite is made
+    True
+    """
+
+    def __init__(self, budget_bytes):
+        self.budget_bytes = budget_bytes
+        self.nbytes = 0
+        self._kept = OrderedDict()  # key -> (halves, size), oldest first
+
+    @contextmanager
+    def halves(self, key, reference):
+        """Lend a reference's ``ReferenceHalves``; ``key`` is its digest."""
+        halves, size = self._kept.pop(key, (None, 0))
+        self.nbytes -= size
+        halves = halves or ReferenceHalves(reference)
+        yield halves
+        # Weighed only now: halves are made on demand.
+        if halves.nbytes:
+            self._kept[key] = halves, halves.nbytes
+            self.nbytes += halves.nbytes
+        while self.nbytes > self.budget_bytes:
+            _, (_, size) = self._kept.popitem(last=False)
+            self.nbytes -= size

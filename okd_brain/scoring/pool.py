@@ -3,15 +3,17 @@
 import os
 import pickle
 import threading
+from collections import deque
 from concurrent.futures import Future
 
-from okd_brain.scoring.affinity_queue import AffinityQueue
-from okd_brain.scoring.item import failed
+import numpy as np
+
+from okd_brain.scoring.item import ItemScores
 from okd_brain.scoring.worker import Worker, WorkerLost
 
 
 class ScoringPool:
-    """Scores items in processes, started when the first item comes.
+    """Score items in processes, started when the first item comes.
 
     Each process is looked after by a thread of the parent, which does nothing
     but wait: for the answer, for the process to die, or for the time limit.
@@ -26,7 +28,7 @@ class ScoringPool:
     n_jobs : int
         Number of processes.
     timeout_seconds : float
-        For one item.
+        Time limit for one item.
 
     Raises
     ------
@@ -36,7 +38,7 @@ class ScoringPool:
 
     def __init__(self, item_scorer, n_jobs, timeout_seconds):
         self.timeout_seconds = timeout_seconds
-        check_importable(item_scorer.metrics)
+        _check_importable(item_scorer.metrics)
         self._task = pickle.dumps(item_scorer)
         self._owner = os.getpid()
         self._jobs = AffinityQueue(n_jobs)
@@ -50,21 +52,16 @@ class ScoringPool:
 
     @property
     def is_ours(self):
-        """False in a process forked from the one that made the pool: threads
-        do not survive a fork, and the workers answer to the parent."""
+        """Whether this process made the pool, and did not inherit it by a fork.
+
+        Threads do not survive a fork, and the workers answer to the parent.
+        """
         return os.getpid() == self._owner
 
     def submit(self, item):
-        """Queues an item.
+        """Queue an item; return a Future of its ``ItemScores``.
 
-        Arguments
-        ---------
-        item : Item
-
-        Returns
-        -------
-        concurrent.futures.Future
-            Its result is an ItemScores; a RuntimeError if no process starts.
+        The Future's exception is a RuntimeError if no process starts.
         """
         future = Future()
         # The process that has the reference's half in memory goes first.
@@ -73,7 +70,7 @@ class ScoringPool:
         return future
 
     def close(self):
-        """Ends all processes; what has not been scored by now never is."""
+        """End all processes; what has not been scored by now never is."""
         if not self.is_ours:
             return
         for _, future in self._jobs.close():
@@ -84,7 +81,7 @@ class ScoringPool:
             thread.join()
 
     def _look_after(self, number):
-        """Runs in a thread: one process, replaced when it is lost."""
+        """Run in a thread: feed one process, and replace it when it is lost."""
         worker = None
         while job := self._jobs.get(number):
             item, future = job
@@ -96,7 +93,9 @@ class ScoringPool:
             except WorkerLost as lost:
                 self._workers.remove(worker)
                 worker = None
-                future.set_result(failed(item, f"not scored: {lost}"))
+                count = len(item.wanted)
+                reasons = [f"not scored: {lost}"] * count
+                future.set_result(ItemScores([np.nan] * count, reasons))
             except Exception as error:  # for whoever waits for the scores
                 future.set_exception(error)
             else:
@@ -105,17 +104,10 @@ class ScoringPool:
             worker.close()
 
 
-def check_importable(metrics):
-    """Raises if another process could not import a metric's functions.
+def _check_importable(metrics):
+    """Raise a ValueError for a function that another process cannot import.
 
-    Arguments
-    ---------
-    metrics : list of Metric
-
-    Raises
-    ------
-    ValueError
-        If a function is a lambda, is local, or lives in the main script.
+    Lambdas, local functions, and those that live in the main script.
     """
     for metric in metrics:
         function = metric.score.function
@@ -131,3 +123,68 @@ def check_importable(metrics):
             f" ({reason}). Define it at the top level of a module, or use"
             " n_jobs=1"
         )
+
+
+class AffinityQueue:
+    """Give jobs with one key to one worker, or to an idle one if it is busy.
+
+    Workers remember what they have worked on: see ``item.HalvesCache``.
+
+    Arguments
+    ---------
+    workers : int
+        Number of workers.
+
+    Example
+    -------
+    >>> queue = AffinityQueue(workers=2)
+    >>> for key, job in ((2, "a"), (2, "b"), (3, "c")):
+    ...     queue.put(key, job)
+    >>> queue.get(worker=0), queue.get(worker=1), queue.get(worker=1)
+    ('a', 'c', 'b')
+    """
+
+    def __init__(self, workers):
+        self._jobs = [deque() for _ in range(workers)]
+        self._idle = set()
+        self._changed = threading.Condition()
+        self._is_closed = False
+
+    def put(self, key, job):
+        """Add a job (not None); jobs with one key (int) prefer one worker."""
+        with self._changed:
+            self._jobs[key % len(self._jobs)].append(job)
+            self._changed.notify_all()
+
+    def get(self, worker):
+        """Wait for a job: the worker's own oldest, else a busy one's latest.
+
+        Workers are numbered from 0. After ``close`` there is None.
+        """
+        with self._changed:
+            self._idle.add(worker)
+            while not self._is_closed:
+                job = self._take(worker)
+                if job is not None:
+                    self._idle.remove(worker)
+                    self._changed.notify_all()  # the rest may be taken now
+                    return job
+                self._changed.wait()
+            return None
+
+    def _take(self, worker):
+        if self._jobs[worker]:
+            return self._jobs[worker].popleft()
+        busy = (n for n in range(len(self._jobs)) if n not in self._idle)
+        longest = max((self._jobs[n] for n in busy), key=len, default=None)
+        return longest.pop() if longest else None
+
+    def close(self):
+        """Tell all workers to stop; return the jobs that nobody will get."""
+        with self._changed:
+            self._is_closed = True
+            dropped = [job for jobs in self._jobs for job in jobs]
+            for jobs in self._jobs:
+                jobs.clear()
+            self._changed.notify_all()
+            return dropped

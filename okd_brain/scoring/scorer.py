@@ -1,11 +1,12 @@
 """Many pairs of signals under many metrics, in parallel, without surprises.
 
-The `Scorer` is the only way from signals to scores in training, validation
-and evaluation. What is shared between metrics is computed once per pair
-(``okd_brain.measures.pair``); a pair that has no score, or takes its process
+The ``Scorer`` is the only way from signals to scores in training, validation
+and evaluation. What metrics share is computed once per pair
+(``okd_brain.measures.Pair``). A pair that has no score, or takes its process
 with it, becomes NaN and an entry in ``failures``, never an exception.
 """
 
+import logging
 import weakref
 from collections import deque
 from dataclasses import dataclass
@@ -14,15 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 from joblib import cpu_count
-from speechbrain.utils.logger import get_logger
 
 from okd_brain.metrics import resolve_metrics
-from okd_brain.scoring.cache import ScoreCache
+from okd_brain.scoring.cache import KeptScores, ScoreCache
 from okd_brain.scoring.item import Item, ItemScorer, ItemScores, digest
-from okd_brain.scoring.kept_scores import KeptScores
 from okd_brain.scoring.pool import ScoringPool
 
-logger = get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 ITEMS_AHEAD = 4  # per worker: keeps it busy, and the memory bounded
 
@@ -31,11 +30,12 @@ ITEMS_AHEAD = 4  # per worker: keeps it busy, and the memory bounded
 class Failure:
     """A score that could not be computed.
 
-    Attributes
-    ----------
+    Arguments
+    ---------
     utterance : str or int
         Name of the pair if names were given, else its position.
     metric : str
+        Name of the metric.
     reason : str
         The rule that was broken and the values found.
     """
@@ -46,29 +46,29 @@ class Failure:
 
 
 class Scorer:
-    """Scores pairs of signals; one pool of processes for the whole run.
+    """Score pairs of signals, with one pool of processes for the whole run.
 
     Arguments
     ---------
     metrics : list of (str or Metric)
         The columns of the result; each metric once.
     n_jobs : int
-        1 scores in this process, without its protection: there is no time
-        limit, and a crash inside a metric is a crash of the run. More (or -1:
-        one per core that this process may use) starts that many processes
-        with the first pair. The scores are the same (SIIB and HASPI up to
-        rounding, 1e-13: linear algebra depends on where an array lies).
-    cache_dir : str or path or None
+        1 scores in this process without protection: there is no time limit,
+        and a crash inside a metric is a crash of the run. More (or -1: one per
+        core that this process may use) starts that many processes with the
+        first pair. The scores are the same (SIIB and HASPI up to rounding,
+        1e-13: linear algebra depends on where an array lies).
+    cache_dir : str or Path or None
         Folder for the scores of pairs that never change; runs may share it.
     sample_rate : int
-        Of all signals, in Hz.
+        Sample rate of all signals, in Hz.
     timeout_seconds : float
-        For one pair under all metrics; then its process is replaced and the
-        pair fails. 3 s of speech take 0.03 s.
+        Time limit for one pair under all metrics; then its process is replaced
+        and the pair fails. 3 s of speech take 0.03 s.
     memory_bytes : float
-        For the half of each measure that depends on the reference alone, in
-        all processes together. Scoring the same references again, as each
-        validation does, is then faster.
+        Memory for the half of each measure that depends on the reference
+        alone, in all processes together. It makes scoring the same references
+        again, as each validation does, faster.
 
     Raises
     ------
@@ -111,27 +111,27 @@ class Scorer:
         self._pool = None
 
     def score(self, pairs, names=None, cached=False):
-        """Scores pairs and waits for them.
+        """Score pairs and wait for them.
 
         Arguments
         ---------
         pairs : iterable of (reference, degraded) or (reference, heard, played)
-            1-D float arrays [samples]; None in the place of a reference that
-            no metric needs. Where the listener hears more than the device
-            plays, metrics that judge the device (``Metric.hears``) get the
-            third. Read as the work proceeds, so that a generator that loads
+            1-D float arrays [samples]; None in place of a reference that no
+            metric needs. Where the listener hears more than the device plays,
+            metrics that judge the device (``Metric.hears``) get the third.
+            Pairs are read as the work proceeds, so that a generator that loads
             files never fills the memory. Nothing is modified.
         names : list of str or None
-            Of the pairs, for ``failures``.
+            Names of the pairs, for ``failures``.
         cached : bool
             True for pairs that never change, such as clean and noisy: scores
             are looked up in and added to ``cache_dir``, if there is one.
 
         Returns
         -------
-        np.ndarray [utterance, metric]
-            Raw scores in float64; NaN where there is none, see ``failures``,
-            which then holds those of this call.
+        numpy.ndarray
+            [utterance, metric], raw scores in float64; NaN where there is
+            none, see ``failures``, which then holds those of this call.
         """
         rows, waiting = [], deque()
         for wait in self._start(pairs, cached):
@@ -142,16 +142,17 @@ class Scorer:
         return self._collect(rows, names)
 
     def submit(self, pairs, names=None, cached=False):
-        """Starts to score pairs and returns at once.
+        """Start to score pairs and return at once.
 
-        With ``n_jobs=1`` there is nobody to do it meanwhile: the work is done
-        in ``result``.
+        With ``n_jobs=1`` no other process can do the work meanwhile: it is
+        done in ``result``.
 
         Arguments
         ---------
         pairs : iterable of (reference, degraded) or (reference, heard, played)
             As in ``score``, but all read and copied now.
         names : list of str or None
+            As in ``score``.
         cached : bool
             As in ``score``.
 
@@ -163,22 +164,24 @@ class Scorer:
         return Scoring(list(self._start(pairs, cached)), names)
 
     def result(self, scoring):
-        """Waits for what ``submit`` started.
+        """Wait for what ``submit`` started.
 
         Arguments
         ---------
         scoring : Scoring
+            From ``submit``.
 
         Returns
         -------
-        np.ndarray [utterance, metric]
-            As ``score``; ``failures`` then holds those of this work.
+        numpy.ndarray
+            [utterance, metric], as from ``score``; ``failures`` then holds
+            those of this work.
         """
         rows = [wait() for wait in scoring.waits]
         return self._collect(rows, scoring.names)
 
     def close(self):
-        """Ends the processes; the next pair starts new ones."""
+        """End the processes; the next pair starts new ones."""
         if self._pool is not None:
             self._pool.close()
         self._pool = None
@@ -190,7 +193,7 @@ class Scorer:
         self.close()
 
     def _start(self, pairs, cached):
-        """Starts to compute what is not known of the pairs."""
+        """Start to compute what is not known, and yield functions that wait."""
         items = (self._item(*pair) for pair in pairs)
         if not cached or self._kept is None:
             for item in items:
@@ -200,7 +203,7 @@ class Scorer:
                 yield partial(self._complete, known, self._compute(known.item))
 
     def _item(self, reference, degraded, played=None):
-        """A pair under all metrics; shares its signals with the caller."""
+        """Return a pair under all metrics, with the caller's own signals."""
         reference = None if reference is None else np.asarray(reference)
         return Item(
             reference,
@@ -212,7 +215,7 @@ class Scorer:
         )
 
     def _compute(self, item):
-        """Returns a function that waits for the item's wanted scores."""
+        """Return a function that waits for the item's wanted scores."""
         if not item.wanted:
             return partial(ItemScores, [], [])
         item = item.copied()

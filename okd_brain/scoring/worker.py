@@ -1,10 +1,10 @@
 """A process that scores items until its pipe closes.
 
-Why not `multiprocessing`, `concurrent.futures` or joblib: after a worker dies
-their pools are broken and lose what was under way, none can stop an item that
-hangs, fork is unsafe once OpenMP has run, and spawn imports the main script,
-torch included, in every worker. A fresh interpreter with a pipe has none of
-these problems.
+Why not ``multiprocessing``, ``concurrent.futures`` or joblib: after a worker
+dies, their pools are broken and lose what was under way; none can stop an item
+that hangs; fork is unsafe once OpenMP has run; and spawn (pebble, too) imports
+the main script, torch included, in every worker. A fresh interpreter with a
+pipe has none of these problems.
 """
 
 import json
@@ -40,7 +40,7 @@ class Worker:
     Arguments
     ---------
     task : bytes
-        Pickled function of one argument, which the process will answer with.
+        Pickled function of one argument; the process answers with its results.
 
     Raises
     ------
@@ -70,22 +70,10 @@ class Worker:
             raise RuntimeError(f"A scoring worker did not start: {answer}")
 
     def ask(self, request, timeout_seconds):
-        """Sends a request and waits for the answer.
+        """Send a request, wait for the answer, and return it.
 
-        Arguments
-        ---------
-        request : object
-            Anything that can be pickled.
-        timeout_seconds : float
-
-        Returns
-        -------
-        object
-
-        Raises
-        ------
-        WorkerLost
-            If the process died or took too long; it is gone then.
+        Raises WorkerLost if the process died or took longer than
+        ``timeout_seconds``; it is gone then.
         """
         try:
             self._connection.send(request)
@@ -100,24 +88,18 @@ class Worker:
         raise WorkerLost(reason or _cause_of_death(code))
 
     def kill(self):
-        """Ends the process; a thread that waits for it in ``ask`` is told."""
+        """End the process; a thread that waits for it in ``ask`` is told."""
         self._process.kill()
 
     def close(self):
-        """Ends the process and forgets it; nobody may be waiting for it."""
+        """End the process and forget it; nobody may be waiting for it."""
         self.kill()
         self._process.wait()
         self._connection.close()
 
 
 def serve(descriptor):
-    """Runs in the worker: the task first, then items until the pipe closes.
-
-    Arguments
-    ---------
-    descriptor : int
-        File descriptor of the pipe.
-    """
+    """Run in the worker: receive the task, then items until the pipe closes."""
     # Ctrl-C reaches the whole group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = Connection(descriptor)

@@ -1,11 +1,11 @@
 """Short-time spectra of a stream, chunk by chunk, with a constant delay.
 
-The delay follows from the transform.  Frame t is centred on sample 256 t and
-512 long, so it ends with sample 256 t + 255.  Samples 256 j to 256 j + 255 of
+The delay follows from the transform. Frame t is 512 samples long and centred on
+sample 256 t, so it ends with sample 256 t + 255. Samples 256 j to 256 j + 255 of
 the output are the overlap of frames j and j + 1, and hence final once input
-sample 256 j + 511 is there: the first of them waits for 511 more, 31.9 ms at
-16 kHz.  A network adds none if frame t of its output depends on frames up to t
-only.
+sample 256 j + 511 has arrived: the first of them waits for 511 more samples,
+31.9 ms at 16 kHz. A network adds no delay if frame t of its output depends on
+frames up to t only.
 """
 
 import abc
@@ -18,40 +18,45 @@ from okd_brain.signals import N_FFT, SAMPLE_RATE, SpectralAnalysis
 
 MAX_DELAY_MS = 1000 * (N_FFT - 1) / SAMPLE_RATE
 
-# Beyond it, 300 dB above full scale, float32 cannot hold a power spectrum.
+# Above this, 300 dB over full scale, float32 cannot hold a power spectrum.
 PEAK_LIMIT = 1e15
 
 
 class FrameStream(abc.ABC):
-    """Change the spectra of synchronous streams at 16 kHz into one stream.
+    """Enhance one or more synchronous streams into one, as they arrive.
 
-    What is common to real-time enhancement of every kind.  A subclass says what
-    comes in (``channels``), takes it (``process``) and changes it
-    (``_changed``).
+    A subclass names the streams (``channels``), refuses generators of another
+    kind (``_check_generator``) and changes spectra (``_changed``).
 
-    After m samples have gone in, m - ``delay_samples`` have come out (none
-    before that), whatever the chunks; ``flush`` gives the rest.  So the output
-    is as long as the input, and in step with it.
+    After m samples have gone in, m - ``delay_samples`` have come out (none while
+    that is negative), whatever the chunks; ``flush`` returns the rest. So the
+    output is as long as the input, and in step with it. Memory grows with the
+    longest chunk only.
 
     Arguments
     ---------
     generator : torch.nn.Module
-        In evaluation mode, on any device.
+        In evaluation mode, on any device. Streams may share one, because all that
+        is remembered of a stream is kept here.
     sample_rate : int
-        Rate of the streams in Hz: 16000.
+        Rate of the streams in Hz: 16000, which the generators are made for.
     chunk_samples : int
-        A number that the length of every chunk is a multiple of.
+        A common divisor of the lengths of all chunks. The more factors of 2 it
+        has, the shorter the delay: 512 - gcd(chunk_samples, 256) samples, from
+        511 for chunks of any length to 256 (16 ms) for multiples of 256. Chunks
+        of other lengths are still taken, but some samples then come out later.
 
     Raises
     ------
     ValueError
-        If the generator is in training mode, the rate is not 16 kHz, or
-        ``chunk_samples`` is not a positive integer.
+        If the generator is of another kind or in training mode, the rate is not
+        16 kHz, or ``chunk_samples`` is not a positive integer.
     """
 
-    channels = ("stream",)  # what the messages call each
+    channels = ("stream",)  # names for messages
 
-    def __init__(self, generator, sample_rate, chunk_samples):
+    def __init__(self, generator, sample_rate=SAMPLE_RATE, *, chunk_samples=1):
+        self._check_generator(generator)
         if generator.training:
             raise ValueError(
                 "The generator is in training mode, where dropout would make "
@@ -82,60 +87,40 @@ class FrameStream(abc.ABC):
         self.reset()
 
     def reset(self):
-        """Forget the stream, so that the next sample is the first of another."""
+        """Start another stream with the next sample."""
         self._received = 0  # samples
         self._returned = 0  # samples
         self._flushed = False
-        # From where the next frame starts; the first is centred on sample 0.
+        # From the start of the next frame; the first is centred on sample 0.
         self._pending = self._zeros(self._hop)
         self._memory = None  # of the generator
         self._overlap = None  # second half of the last frame, windowed
         self._final = torch.zeros(0)  # enhanced, not yet returned
 
     @torch.no_grad()
-    def flush(self):
-        """End the stream and return what is left of it.
+    def process(self, *chunks):
+        """Take the next samples of every stream and return those that are due.
+
+        Arguments
+        ---------
+        *chunks : torch.Tensor or numpy.ndarray
+            [samples], float, full scale 1, one for each of ``channels``; any
+            number of samples, also none, but the same in each. They are copied.
 
         Returns
         -------
         torch.Tensor
-            [samples], float32; with what ``process`` returned, as many as went
-            in.  Only ``reset`` may follow.
+            [samples], float32, on the CPU: as many as went in, less what the
+            delay holds back at the start. Peaks may exceed 1.
 
         Raises
         ------
         ValueError
-            If the stream has been flushed already.
+            If the chunks differ in length, or one is not 1-D, not float, or has a
+            sample that is not finite (or absurdly large). None of them is taken
+            then, and the stream goes on with the next chunks. Also after
+            ``flush``.
         """
-        self._check_open()
-        self._flushed = True
-        if self._received:
-            # The last frame of a centred transform ends in zeros, and nothing
-            # overlaps with its second half.
-            rest = self._received % self._hop
-            self._append(self._zeros(self._hop - rest))
-            end = self._overlap[:rest] / self._end_weight[:rest]
-            self._final = torch.cat([self._final, end.cpu()])
-        return self._release(len(self._final))
-
-    @abc.abstractmethod
-    def _changed(self, spectra):
-        """Return what becomes of the next frames; knows ``_memory``.
-
-        Arguments
-        ---------
-        spectra : torch.Tensor
-            [channels, frames, 257], complex64.
-
-        Returns
-        -------
-        torch.Tensor
-            [frames, 257], complex64.
-        """
-
-    @torch.no_grad()
-    def _take(self, *chunks):
-        """Take the next samples of every channel and return those due."""
         self._check_open()
         chunks = [
             self._checked(chunk, name)
@@ -153,6 +138,44 @@ class FrameStream(abc.ABC):
         self._append(samples)
         due = self._received - self.delay_samples - self._returned
         return self._release(max(0, due))
+
+    @torch.no_grad()
+    def flush(self):
+        """End the stream and return the rest of it; only ``reset`` may follow.
+
+        Returns
+        -------
+        torch.Tensor
+            [samples], float32: what ``process`` has held back.
+
+        Raises
+        ------
+        ValueError
+            If the stream has been flushed already.
+        """
+        self._check_open()
+        self._flushed = True
+        if self._received:
+            # The last frame of a centred transform ends in zeros, and nothing
+            # overlaps with its second half.
+            rest = self._received % self._hop
+            self._append(self._zeros(self._hop - rest))
+            end = self._overlap[:rest] / self._end_weight[:rest]
+            self._final = torch.cat([self._final, end.cpu()])
+        return self._release(len(self._final))
+
+    @staticmethod
+    @abc.abstractmethod
+    def _check_generator(generator):
+        """Raise a ValueError if this generator is of another kind."""
+
+    @abc.abstractmethod
+    def _changed(self, spectra):
+        """Return enhanced frames, [frames, 257], complex64.
+
+        ``spectra`` are the next frames, [channels, frames, 257], complex64;
+        ``_memory`` is what the generator remembers of those before.
+        """
 
     def _check_open(self):
         if self._flushed:
@@ -182,7 +205,7 @@ class FrameStream(abc.ABC):
         return samples.to(self._device, torch.float32)
 
     def _append(self, samples):
-        """Append samples to the input, and to the output what they complete."""
+        """Append samples to the input, and what they complete to the output."""
         self._pending = torch.cat([self._pending, samples], dim=1)
         if self._pending.shape[1] < N_FFT:
             return
@@ -206,7 +229,7 @@ class FrameStream(abc.ABC):
         self._final = torch.cat([self._final, complete.flatten().cpu()])
 
     def _release(self, count):
-        """Return so many of the final samples, or as many as there are."""
+        """Return this many of the final samples, or as many as there are."""
         released, self._final = self._final[:count], self._final[count:]
         self._returned += len(released)
         return released

@@ -1,4 +1,4 @@
-"""Raw PCM from one pipe into another, enhanced on the way."""
+"""Raw PCM from one pipe to another, enhanced on the way."""
 
 import os
 import sys
@@ -9,28 +9,27 @@ from speechbrain.utils.logger import get_logger
 
 from okd_brain.generators import BandGainGenerator
 from okd_brain.signals import N_FFT, SAMPLE_RATE
-from okd_brain.streaming import StreamingEnhancer
 from okd_brain.streaming.listening import StreamingListeningEnhancer
+from okd_brain.streaming.speech import StreamingEnhancer
 
 logger = get_logger(__name__)
 
-SAMPLE = np.dtype("<i2")  # s16le, what arecord, sox and ffmpeg call raw speech
+SAMPLE = np.dtype("<i2")  # s16le, as arecord, sox and ffmpeg write it
 FULL_SCALE = 2**15
-READ_BYTES = 2**16  # at most, so that a file as input needs no more memory
-# First bytes of files that would be taken for samples, header and all.
+READ_BYTES = 2**16  # at most, to bound memory if the input is a file
+# First bytes of files that would otherwise be taken for samples.
 HEADERS = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg"}
 
 
 def enhance_pcm(generator, source, sink):
-    """Enhance raw PCM (16-bit little-endian, 16 kHz) as it comes.
+    """Enhance raw PCM (16-bit little-endian, 16 kHz) as it arrives.
 
-    What comes has one channel, noisy speech, or for a generator of listening
-    enhancement two: the speech to be played, and the noise around its listener.
-    What goes out has one.
+    The input has one channel, noisy speech, or, for a generator of listening
+    enhancement, two: the speech to be played and the noise around its listener.
+    The output has one.
 
-    A sample is written when, at the latest, the 511th after it has arrived (31.9
-    ms).  Samples beyond full scale are saturated, which is logged when it first
-    happens.
+    A sample is written at the latest when the 511th sample after it has arrived
+    (31.9 ms). Samples beyond full scale are saturated, which is logged once.
 
     Arguments
     ---------
@@ -39,7 +38,7 @@ def enhance_pcm(generator, source, sink):
     source : io.BufferedIOBase
         Where to read from, up to its end.
     sink : io.BufferedIOBase or io.RawIOBase
-        Where to write to, as many samples as were read of each channel.
+        Where to write, as many samples as were read of each channel.
 
     Raises
     ------
@@ -47,7 +46,7 @@ def enhance_pcm(generator, source, sink):
         If the source starts like a WAV, FLAC or Ogg file, or the generator is
         not causal.
     BrokenPipeError
-        If nobody reads the sink any more.
+        If the reader of the sink has gone.
 
     Example
     -------
@@ -58,7 +57,8 @@ def enhance_pcm(generator, source, sink):
     >>> len(sink.getvalue())
     32000
     """
-    # A pipe takes any amount: whatever is final goes out, 256 samples at least.
+    # A pipe takes any amount, so whatever is final goes out at once: multiples
+    # of 256 samples.
     listening = isinstance(generator, BandGainGenerator)
     kind = StreamingListeningEnhancer if listening else StreamingEnhancer
     enhancer = kind(generator, chunk_samples=N_FFT // 2)
@@ -77,7 +77,7 @@ def enhance_pcm(generator, source, sink):
                 "there. Lower the level of the input."
             )
         data = saturated.numpy().astype(SAMPLE).tobytes()
-        while data:  # under python -u a pipe may take a part only
+        while data:  # with python -u a pipe may take only a part
             data = data[sink.write(data) :]
         sink.flush()
 
@@ -119,8 +119,8 @@ def enhance_stdin(generator):
     try:
         enhance_pcm(generator, sys.stdin.buffer, sys.stdout.buffer)
     except (BrokenPipeError, KeyboardInterrupt):
-        # The usual ends of a live stream.  What is left in stdout Python writes
-        # when it ends, which would fail again: let it go nowhere.
+        # The usual ends of a live stream. Python writes what is left in stdout
+        # at exit, which would fail again: send it nowhere.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

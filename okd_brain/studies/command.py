@@ -1,4 +1,4 @@
-"""Run a study and make its table: what ``study.py`` of a recipe does."""
+"""Run a study and write its table: ``study.py`` of the recipes."""
 
 import argparse
 import logging
@@ -9,9 +9,8 @@ from pathlib import Path
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.studies.file import read_study
-from okd_brain.studies.launchers import LocalLauncher, slurm_launcher
 from okd_brain.studies.plan import parse_overrides, plan_runs, record_options
-from okd_brain.studies.runs import run_all
+from okd_brain.studies.runs import LocalLauncher, run_all, slurm_launcher
 from okd_brain.studies.table import write_table
 
 logger = get_logger(__name__)
@@ -124,6 +123,6 @@ def _parser():
 def _number_of_runs(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no number of runs, which is 1 or more"
+            f"{text!r} is not a number of runs, which is 1 or more"
         )
     return int(text)

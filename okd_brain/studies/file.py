@@ -28,7 +28,7 @@ from pathlib import Path
 
 import ruamel.yaml
 
-from okd_brain.messages import offer
+from okd_brain.messages import UserError, offer
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 RESERVED = ("seed", "output_folder", "device")  # the runner chooses these
@@ -36,50 +36,25 @@ RESERVED = ("seed", "output_folder", "device")  # the runner chooses these
 
 @dataclass(frozen=True)
 class Entry:
-    """One experiment of a study, run once for each seed.
+    """One experiment of a study, run once for each seed."""
 
-    Arguments
-    ---------
-    name : str
-        Of its folder and its rows.
-    experiment : Path
-        Its YAML.
-    options : dict
-        Keys of the experiment to what they shall be; strings may hold the
-        names of preparations in braces.
-    in_table : bool
-        Whether its generators are rows of the table.
-    paper : dict
-        generator -> metric -> published figure.
-    needs : tuple of str
-        Preparations that its options name.
-    """
-
-    name: str
-    experiment: Path
-    options: Mapping
-    in_table: bool
-    paper: Mapping = field(default_factory=dict)
-    needs: tuple = ()
+    name: str  # of its folder and its rows
+    experiment: Path  # its YAML
+    options: Mapping  # strings may hold names of preparations in braces
+    in_table: bool  # whether its generators are rows of the table
+    paper: Mapping = field(
+        default_factory=dict
+    )  # generator -> metric -> figure
+    needs: tuple = ()  # preparations that its options name
 
 
 @dataclass(frozen=True)
 class Study:
-    """What a study's YAML says.
+    """The content of a study's YAML."""
 
-    Arguments
-    ---------
-    name : str
-        The file's, without its ending.
-    metrics : list of str
-        Columns of the table.
-    entries : list of Entry
-        Preparations, then methods.
-    """
-
-    name: str
-    metrics: list
-    entries: list
+    name: str  # of the file, without suffix
+    metrics: list  # columns of the table
+    entries: list  # preparations, then methods
 
 
 def read_study(path, hparams_folder):
@@ -88,9 +63,9 @@ def read_study(path, hparams_folder):
     Arguments
     ---------
     path : str or Path
-        A YAML file as described at the top of this module.
+        A YAML file, see the top of this module.
     hparams_folder : str or Path
-        Where the experiments are.
+        The folder of the experiments.
 
     Returns
     -------
@@ -98,26 +73,24 @@ def read_study(path, hparams_folder):
 
     Raises
     ------
-    ValueError
-        If the file is missing, no YAML or incomplete, has a key that nothing
-        reads (close matches are offered), names an experiment that is not
-        there, or a preparation that does not come before.
+    UserError
+        If the file is missing, not YAML or incomplete, has an unknown key
+        (close matches are offered), or names an experiment that does not exist
+        or a preparation that does not come before.
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(
-            f"There is no file {path}; a study's YAML is expected."
-        )
+        raise UserError(f"There is no file {path}; a study's YAML is expected.")
     try:
         tree = ruamel.yaml.YAML(typ="safe").load(path)
     except ruamel.yaml.error.YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {error}") from error
+        raise UserError(f"{path} is not YAML: {error}") from error
     tree = _mapping(path, "the file", tree)
     known = ["metrics", "options", "preparations", "methods"]
     _refuse_unknown(path, "the file", tree, known)
     metrics = tree.get("metrics")
     if not isinstance(metrics, list) or not metrics:
-        raise ValueError(
+        raise UserError(
             f"{path}: metrics is {metrics!r}, but it must be a list of names "
             "such as [pesq, csig]."
         )
@@ -135,11 +108,11 @@ def read_study(path, hparams_folder):
                 preparations.append(name)
             entries.append(entry)
     if not tree.get("methods"):
-        raise ValueError(f"{path} has no methods, but it needs one to compare.")
+        raise UserError(f"{path} has no methods, but it needs one to compare.")
     names = [entry.name for entry in entries]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(
+        raise UserError(
             f"{path}: {twice[0]} is a preparation and a method; rename one."
         )
     return Study(path.stem, metrics, entries)
@@ -154,14 +127,14 @@ def _entry(path, name, value, section, common, hparams_folder):
     experiment = hparams_folder / f"{value.get('experiment', name)}.yaml"
     if not experiment.is_file():
         known = sorted(file.stem for file in hparams_folder.glob("*.yaml"))
-        raise ValueError(
+        raise UserError(
             f"{path}, {name}: there is no {experiment}"
             f"{offer(experiment.stem, known)}"
         )
     options = {**common, **_mapping(path, name, value.get("options"))}
     for key in RESERVED:
         if key in options:
-            raise ValueError(
+            raise UserError(
                 f"{path}, {name}: {key} is among the options, but study.py "
                 "sets it for each run (--seeds, --output_folder, --devices)."
             )
@@ -170,7 +143,7 @@ def _entry(path, name, value, section, common, hparams_folder):
         where = f"{name}, paper, {generator}"
         for metric, figure in _mapping(path, where, figures).items():
             if not isinstance(figure, Real):
-                raise ValueError(
+                raise UserError(
                     f"{path}, {name}: the paper's {metric} of {generator} is "
                     f"{figure!r}, but it must be a number."
                 )
@@ -189,7 +162,7 @@ def _mapping(path, where, value):
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError(
+        raise UserError(
             f"{path}: {where} holds {value!r}, but 'key: value' lines are "
             "expected."
         )
@@ -199,7 +172,7 @@ def _mapping(path, where, value):
 def _refuse_unknown(path, where, tree, known):
     for key in tree:
         if key not in known:
-            raise ValueError(
+            raise UserError(
                 f"{path}: {where} has the key {key!r}{offer(key, known)}"
             )
 
@@ -207,7 +180,7 @@ def _refuse_unknown(path, where, tree, known):
 def _refuse_unknown_needs(path, entry, preparations):
     for need in entry.needs:
         if need not in preparations:
-            raise ValueError(
-                f"{path}, {entry.name}: {{{need}}} is no preparation that "
-                f"comes before{offer(need, preparations)}"
+            raise UserError(
+                f"{path}, {entry.name}: {{{need}}} is not a preparation "
+                f"that comes before{offer(need, preparations)}"
             )

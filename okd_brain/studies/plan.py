@@ -1,4 +1,4 @@
-"""The runs of a study: their order, their command lines, what is done."""
+"""The runs of a study: their order, their command lines, which are done."""
 
 import json
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import yaml
 
 from okd_brain.config import read_experiment
 from okd_brain.files import write_json
+from okd_brain.messages import UserError
 from okd_brain.studies.file import PLACEHOLDER, RESERVED, Entry
 
 RECORD = "study_options.json"
@@ -18,51 +19,37 @@ IRRELEVANT = (
     *("ckpt_interval_minutes", "ckpt_interval_steps"),
     *("noprogressbar", "use_tensorboard", "tensorboard_train_logger"),
 )
-"""Options that decide where, how fast and how visibly, not what comes out."""
+"""Options that results do not depend on: they change place, speed or display."""
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One ordinary ``train.py`` of a study.
-
-    Arguments
-    ---------
-    entry : Entry
-        Which experiment.
-    seed : int
-        Its seed.
-    folder : Path
-        Its output folder.
-    arguments : list of str
-        For ``train.py``, without the device.
-    needs : list of Run
-        What must be done before.
-    """
+    """One ordinary ``train.py`` of a study."""
 
     entry: Entry
     seed: int
-    folder: Path
-    arguments: list
-    needs: list = field(default_factory=list)
+    folder: Path  # that receives its output
+    arguments: list  # for ``train.py``, without the device
+    needs: list = field(default_factory=list)  # runs that come before
 
     @property
     def name(self):
-        """What people call it."""
+        """Its name in messages."""
         return f"{self.entry.name}, seed {self.seed}"
 
     @property
     def results_file(self):
-        """What ``train.py`` writes last, exports and all before it."""
+        """The file that ``train.py`` writes last."""
         return self.folder / "results.json"
 
     @property
     def is_done(self):
-        """Whether it has come to its end."""
+        """Whether it has reached its end."""
         return self.results_file.is_file()
 
     @property
     def log(self):
-        """The file with what it says."""
+        """The file that receives its output."""
         return self.folder / LOG
 
 
@@ -81,7 +68,7 @@ def parse_overrides(tokens):
 
     Raises
     ------
-    ValueError
+    UserError
         If a value has no key, or a key is one that the runner sets.
 
     Example
@@ -95,14 +82,14 @@ def parse_overrides(tokens):
             key, equals, value = token[2:].partition("=")
             overrides[key] = value if equals else None
             if key in RESERVED:
-                raise ValueError(
+                raise UserError(
                     f"--{key} is set for each run by study.py (see --seeds, "
                     "--output_folder, --devices)."
                 )
             if equals:
                 key = None
         elif key is None:
-            raise ValueError(
+            raise UserError(
                 f"{token!r} belongs to no option: write --key VALUE."
             )
         else:
@@ -116,9 +103,9 @@ def plan_runs(study, seeds, overrides, output_folder):
     Arguments
     ---------
     study : Study
-        What is run.
+        The study.
     seeds : list of int
-        A run of each entry for each; one seed is completed before the next.
+        Each entry runs once for each; one seed is completed before the next.
     overrides : dict
         From ``parse_overrides``; they win over the study's options.
     output_folder : str or Path
@@ -152,35 +139,38 @@ def plan_runs(study, seeds, overrides, output_folder):
 
 
 def record_options(run, default_schedule):
-    """Note the options of a run, or make sure that they are those it has.
+    """Record the options of a new run, or compare them with its record.
 
     Arguments
     ---------
     run : Run
         About to start, or done.
     default_schedule : Path
-        See ``config.read_experiment``.
+        For ``read_experiment``.
 
     Raises
     ------
-    ValueError
+    UserError
         If its folder holds a run with other options, each named with both
-        values, or one that no study has started; or if the experiment refuses
-        an option.
+        values, or one that no study has started.
+    ValueError
+        If the experiment refuses an option.
     """
     options = _options(read_experiment(run.arguments, default_schedule))
     record = run.folder / RECORD
     if not (run.is_done or (run.folder / "hyperparams.yaml").exists()):
-        run.folder.mkdir(parents=True, exist_ok=True)
         write_json(record, options)
-        return
-    if not record.is_file():
-        raise ValueError(
+    elif not record.is_file():
+        raise UserError(
             f"{run.folder} holds a run that no study has started, so that its "
             "options are not known: remove it, or name another "
             "--output_folder."
         )
-    there = json.loads(record.read_text(encoding="utf-8"))
+    else:
+        _compare(run, json.loads(record.read_text("utf-8")), options)
+
+
+def _compare(run, there, options):
     differing = [
         f"{key}: {there.get(key) or 'null'} there, "
         f"{options.get(key) or 'null'} asked for"
@@ -188,7 +178,7 @@ def record_options(run, default_schedule):
         if there.get(key) != options.get(key)
     ]
     if differing:
-        raise ValueError(
+        raise UserError(
             f"{run.folder} holds a run with other options: "
             f"{'; '.join(differing)}. Remove it, or name another "
             "--output_folder."
@@ -196,7 +186,7 @@ def record_options(run, default_schedule):
 
 
 def _options(experiment):
-    """Return all that results depend on, as text: keys, and run options."""
+    """Return every option that results depend on, as text."""
     tree = yaml.compose(experiment.yaml)  # tags and values, no comments
     options = {
         key.value: yaml.serialize(value).removesuffix("...\n").strip()
@@ -211,7 +201,7 @@ def _options(experiment):
 
 
 def _fill_in(value, folders):
-    """Put folders in the place of the names of preparations."""
+    """Replace names of preparations by their folders."""
     if isinstance(value, str):
         return PLACEHOLDER.sub(lambda match: folders[match[1]], value)
     if isinstance(value, Mapping):
@@ -222,7 +212,7 @@ def _fill_in(value, folders):
 
 
 def _texts(options):
-    """Write options as one does on a command line: JSON is YAML."""
+    """Return options as a command line has them; JSON is YAML."""
     return {
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in options.items()

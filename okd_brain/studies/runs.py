@@ -1,32 +1,47 @@
-"""Run what a study still lacks."""
+"""Run what a study still lacks, on this machine or on a Slurm cluster.
 
+A launcher has ``free`` (how many more runs it takes now), ``launch(commands)``,
+which starts them and returns a job for each (``UserError``: somebody else writes
+to a log), and ``stop()``, which ends all. A job is a ``concurrent.futures.Future`` of the exit code or submitit's
+``Job``, which has the same methods.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
 
+from filelock import lock_descriptor
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.studies.launchers import Command
+from okd_brain.messages import UserError
 
 logger = get_logger(__name__)
 
 POLL_SECONDS = 1.0
+SECONDS_TO_STOP = 30
 TAIL_LINES = 15
 
 
 def run_all(runs, launcher, train, on_end=lambda: None):
-    """Run what is not done, each run when those it needs are.
+    """Run what is not done, each run as soon as those it needs are.
 
     A run that fails is reported with the end of its log; the others go on,
-    but for those that need it.  However this ends, no run is left behind.
+    except those that need it. However this ends, no run is left behind.
 
     Arguments
     ---------
     runs : list of Run
-        From ``study_plan.plan_runs``.
+        From ``plan_runs``.
     launcher : LocalLauncher or SlurmLauncher
         Starts them.
     train : str or Path
-        The recipe's ``train.py``; it goes on where a run was cut off.
+        The recipe's ``train.py``, which resumes a run that was cut off.
     on_end : callable
         Called after each run.
 
@@ -37,7 +52,7 @@ def run_all(runs, launcher, train, on_end=lambda: None):
 
     Raises
     ------
-    ValueError
+    UserError
         If a process that this call did not start is at work on a run.
     """
     waiting = [run for run in runs if not run.is_done]
@@ -47,8 +62,10 @@ def run_all(runs, launcher, train, on_end=lambda: None):
     running, failed = {}, []
     try:
         while waiting or running:
-            for run in _ended(running):
-                code = running.pop(run).poll()
+            for run in [run for run, job in running.items() if job.done()]:
+                job = running.pop(run)
+                # Slurm may end a job that has no exit code then.
+                code = 1 if job.exception() else job.result()
                 if code == 0:
                     done.add(run)
                     logger.info("%s: done.", run.name)
@@ -56,7 +73,7 @@ def run_all(runs, launcher, train, on_end=lambda: None):
                     failed.append(run)
                     logger.error(
                         "%s: failed with exit code %s. The end of %s:\n%s",
-                        *(run.name, code, run.log, tail(run.log)),
+                        *(run.name, code, run.log, _tail(run.log)),
                     )
                 on_end()
             for run in [r for r in waiting if set(r.needs) & set(failed)]:
@@ -77,40 +94,180 @@ def run_all(runs, launcher, train, on_end=lambda: None):
     return failed
 
 
-def _ended(running):
-    return [run for run, job in running.items() if job.poll() is not None]
+class Command(NamedTuple):
+    """A program to run, and the file that receives its output."""
+
+    arguments: list
+    log: Path
 
 
-def _command(train, run):
-    return Command(
-        [sys.executable, str(train), *run.arguments, "--noprogressbar"],
-        run.log,
-    )
-
-
-def tail(log, lines=TAIL_LINES):
-    """Return the last lines of a file of text.
+class LocalLauncher:
+    """Run on this machine, one run at a time on each device.
 
     Arguments
     ---------
-    log : str or Path
-        The file; if it is missing, there are no lines.
-    lines : int
-        How many.
+    devices : list of (str or None)
+        As ``train.py --device`` takes them; None leaves the choice to
+        ``train.py``.
+    """
+
+    def __init__(self, devices):
+        self._devices = list(devices)
+        self._processes = [None] * len(self._devices)  # the last one on each
+        self._waiters = ThreadPoolExecutor(len(self._devices))
+
+    @property
+    def free(self):
+        """How many devices are free."""
+        return len(self._free_slots())
+
+    def _free_slots(self):
+        return [
+            slot
+            for slot, process in enumerate(self._processes)
+            if process is None or process.poll() is not None
+        ]
+
+    def launch(self, commands):
+        """Start commands, no more than ``free``; each gets its own device."""
+        jobs = []
+        for slot, command in zip(self._free_slots(), commands, strict=False):
+            device = self._devices[slot]
+            chosen = [] if device is None else [f"--device={device}"]
+            with _own(command.log) as log:
+                process = subprocess.Popen(
+                    [*command.arguments, *chosen],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,  # so that stop() reaches workers
+                )
+            self._processes[slot] = process
+            jobs.append(self._waiters.submit(process.wait))
+        return jobs
+
+    def stop(self):
+        """End what runs and the workers that it has started."""
+        for process in filter(None, self._processes):
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                if process.poll() is not None:
+                    break
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(SECONDS_TO_STOP)
+
+
+class SlurmLauncher:
+    """Run as jobs of a cluster; runs that can start together are one array.
+
+    Arguments
+    ---------
+    executor : submitit.Executor
+        Submits jobs.
+    """
+
+    free = float("inf")  # Slurm has the queue
+
+    def __init__(self, executor):
+        self._executor = executor
+        self._jobs = []
+
+    def launch(self, commands):
+        """Submit commands as one array and return its jobs."""
+        with self._executor.batch():
+            jobs = [self._executor.submit(run_command, one) for one in commands]
+        self._jobs += jobs
+        return jobs
+
+    def stop(self):
+        """Cancel the jobs that wait or run."""
+        for job in self._jobs:
+            if not job.done():
+                job.cancel()
+
+
+def slurm_launcher(settings, folder):
+    """Return a launcher for Slurm.
+
+    Arguments
+    ---------
+    settings : list of str
+        "name=value", parameters of ``submitit.AutoExecutor``, for instance
+        "slurm_partition=gpu", "gpus_per_node=1", "timeout_min=4320".
+    folder : str or Path
+        Receives Slurm's scripts and logs.
 
     Returns
     -------
-    str
+    SlurmLauncher
 
-    Example
-    -------
-    >>> log = getfixture("tmp_path") / "log.txt"
-    >>> _ = log.write_text("one\\ntwo\\nthree\\n")
-    >>> print(tail(log, 2))
-    two
-    three
+    Raises
+    ------
+    UserError
+        If submitit or Slurm is absent, or a setting is not a name=value that
+        submitit knows.
     """
+    try:
+        import submitit
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "--slurm needs submitit: pip install 'okd[slurm]'."
+        ) from error
+    parameters = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise UserError(
+                f"--slurm {setting}: write NAME=VALUE, for instance "
+                "slurm_partition=gpu."
+            )
+        parameters[name] = int(value) if value.isdecimal() else value
+    try:
+        executor = submitit.AutoExecutor(folder=folder, cluster="slurm")
+        executor.update_parameters(**parameters)
+    except (RuntimeError, NameError) as error:
+        raise UserError(f"--slurm: {error}") from error
+    return SlurmLauncher(executor)
+
+
+def run_command(command):
+    """Run a ``Command`` to its end and return its exit code."""
+    with _own(command.log) as log:
+        return subprocess.run(
+            command.arguments, stdout=log, stderr=subprocess.STDOUT
+        ).returncode
+
+
+@contextlib.contextmanager
+def _own(path):
+    """Open a log that is ours alone until the program that writes it ends.
+
+    The lock belongs to the open file, which the program inherits: it outlives
+    a study.py that is killed.
+    """
+    with open(path, "ab") as log:
+        try:
+            is_ours = lock_descriptor(log.fileno(), blocking=False)
+        except OSError as error:
+            logger.warning("%s cannot be locked: %s", path, error)
+            is_ours = True
+        if not is_ours:
+            raise UserError(
+                f"{path} is being written: another study.py is at work in this "
+                "output folder, or has left a run behind. End that first."
+            )
+        yield log
+
+
+def _command(train, run):
+    arguments = [sys.executable, str(train), *run.arguments, "--noprogressbar"]
+    return Command(arguments, run.log)
+
+
+def _tail(log):
+    """Return the last lines of a log; none if it is missing."""
     if not log.is_file():
         return ""
     text = log.read_text(encoding="utf-8", errors="replace")
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.splitlines()[-TAIL_LINES:])

@@ -1,18 +1,36 @@
 """The table of a study: means and spread over seeds, the paper's figures."""
 
-import csv
-import io
-import os
+import itertools
+import json
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
 
-from okd_brain.files import write_json
-from okd_brain.studies.differences import (
+from okd_brain.files import write_json, write_text
+from okd_brain.results import (
     CONFIDENCE,
-    differences,
+    chosen_on_test,
     interval_factor,
+    markdown,
+    seed_difference,
+    write_rows,
 )
-from okd_brain.studies.scores import Row, collect
+
+CELLS = (
+    *("method", "generator", "metric", "seeds"),
+    *("mean", "standard_deviation", "paper"),
+)
+"""Columns of table.csv."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A generator of a method, or the unprocessed input."""
+
+    method: str
+    generator: str  # empty for the input
+    scores: dict  # metric -> seed -> mean over the test set
+    paper: dict  # metric -> published figure
 
 
 def write_table(study, runs, folder):
@@ -21,9 +39,9 @@ def write_table(study, runs, folder):
     Arguments
     ---------
     study : Study
-        What is compared.
+        Its metrics are the columns.
     runs : list of Run
-        Finished or not.
+        From ``plan_runs``; those without results are named as missing.
     folder : str or Path
         Receives the files.
 
@@ -33,8 +51,7 @@ def write_table(study, runs, folder):
         The Markdown.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    rows, corpus, optimistic = collect(study, runs)
+    rows, corpus, optimistic = _collect(study, runs)
     content = {
         "study": study.name,
         "corpus": corpus,
@@ -45,18 +62,46 @@ def write_table(study, runs, folder):
         "rows": [
             _cell(row, metric) for row in rows for metric in study.metrics
         ],
-        "differences": differences(rows, study.metrics),
+        "differences": _differences(rows, study.metrics),
     }
     write_json(folder / "table.json", content)
-    text = io.StringIO()
-    names = [key for key in _cell(Row("", "", {}, {}), "") if key != "scores"]
-    writer = csv.DictWriter(text, names, extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(content["rows"])
-    _write(folder / "table.csv", text.getvalue())
-    markdown = _markdown(content, study.metrics)
-    _write(folder / "table.md", markdown)
-    return markdown
+    write_rows(folder / "table.csv", content["rows"], CELLS)
+    text = _markdown(content, study.metrics)
+    write_text(folder / "table.md", text)
+    return text
+
+
+def _collect(study, runs):
+    """Return rows, corpus, and methods whose epochs the test set has chosen."""
+    inputs, rows, corpus, optimistic = {}, {}, None, set()
+
+    def row_of(entry, generator):
+        paper = entry.paper.get(generator, {})
+        row = Row(entry.name, generator, {}, paper)
+        return rows.setdefault((entry.name, generator), row)
+
+    for run in runs:
+        for generator in run.entry.paper:
+            row_of(run.entry, generator)
+        if not (run.is_done and run.entry.in_table):
+            continue
+        results = json.loads(run.results_file.read_text(encoding="utf-8"))
+        corpus = results["corpus"]
+        if chosen_on_test(results):
+            optimistic.add(run.entry.name)
+        for system, means in results["systems"].items():
+            if system in results["checkpoints"]:
+                if "@" in system:  # the warm-up of a run without a preparation
+                    continue
+                row = row_of(run.entry, system)
+            else:
+                row = inputs.setdefault(system, Row(system, "", {}, {}))
+                if row.scores:
+                    continue  # the same in every run
+            for metric in study.metrics:
+                if means.get(metric) is not None:
+                    row.scores.setdefault(metric, {})[run.seed] = means[metric]
+    return [*inputs.values(), *rows.values()], corpus, sorted(optimistic)
 
 
 def _cell(row, metric):
@@ -75,20 +120,28 @@ def _cell(row, metric):
     }
 
 
-def _write(path, text):
-    """Write a text that appears under its name only when complete."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+def _differences(rows, metrics):
+    """Compare every two generators, seed by seed; no seed changes the input."""
+    compared = [row for row in rows if row.generator]
+    found = []
+    for metric in metrics:
+        for pair in itertools.combinations(compared, 2):
+            scores = (row.scores.get(metric, {}) for row in pair)
+            difference = seed_difference(*scores)
+            if difference is not None:
+                first, second = (f"{r.method} ({r.generator})" for r in pair)
+                names = {"metric": metric, "first": first, "second": second}
+                found.append({**names, **difference})
+    return found
 
 
 def _markdown(content, metrics):
     cells = content["rows"]
     with_paper = any(cell["paper"] is not None for cell in cells)
-    heads = ["method", "generator", "seeds"]
+    head = ["method", "generator", "seeds"]
     for metric in metrics:
-        heads += [metric, f"{metric}, the paper's"] if with_paper else [metric]
-    lines = [heads, ["---"] * len(heads)]
+        head += [metric, f"{metric}, the paper's"] if with_paper else [metric]
+    lines = [head]
     for start in range(0, len(cells), len(metrics)):
         row = cells[start : start + len(metrics)]
         line = [row[0]["method"], row[0]["generator"]]
@@ -101,28 +154,26 @@ def _markdown(content, metrics):
         lines.append(line)
     chosen = "on validation, by its own target"
     if content["chosen_on_test"]:
-        listed = ", ".join(content["chosen_on_test"])
-        chosen += f", but CHOSEN ON THE TEST SET by {listed}"
+        marked = ", ".join(content["chosen_on_test"])
+        chosen += f", but CHOSEN ON THE TEST SET by {marked}"
     corpus = content["corpus"]
     parts = [
         f"Study {content['study']}, corpus {corpus or 'not known yet'}, test set: "
         "mean over seeds ± standard deviation. Each generator's epoch was chosen "
-        f"{chosen}.",
-        "\n".join(f"| {' | '.join(line)} |" for line in lines),
-        _verdict(content["differences"]),
+        f"{chosen}."
     ]
-    if content["missing"]:
-        parts.insert(1, f"Missing: {'; '.join(content['missing'])}.")
     scored = {
         cell["metric"] for cell in cells if cell["generator"] and cell["seeds"]
     }
     unscored = [metric for metric in metrics if metric not in scored]
     if unscored and corpus:
-        parts.insert(
-            1,
+        parts.append(
             f"No run has scored {', '.join(unscored)}: the study's metrics must "
-            "be among the report_metrics or the targets of its experiments.",
+            "be among the report_metrics or the targets of its experiments."
         )
+    if content["missing"]:
+        parts.append(f"Missing: {'; '.join(content['missing'])}.")
+    parts += [markdown(lines), _verdict(content["differences"])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -162,9 +213,9 @@ def _verdict(found):
             "differences: that one is not listed does not mean that there is "
             "none."
         )
-    listed = [
+    lines = [
         f"* {one['metric']}: {one['first']} − {one['second']} = "
         f"{one['mean']:+.3f} ± {one['half_width']:.3f}"
         for one in exceeding
     ]
-    return "\n".join([text, "", *listed]).rstrip()
+    return "\n".join([text, "", *lines]).rstrip()

@@ -1,9 +1,13 @@
-"""Bands of spectra, and gains of bands that keep the power of speech."""
+"""Bands of spectra, and gains of bands that keep the power of speech.
+
+The equal-power rule: what is played must not be louder than what came in.
+"""
 
 import torch
 
 from okd_brain.signals import SAMPLE_RATE, band_matrix, compress_bands
-from okd_brain.tasks.equal_power import frame_powers, power_ratio
+
+SILENT_POWER = 1e-12  # of a frame or an utterance that stays as it is
 
 
 class BandGains:
@@ -54,13 +58,15 @@ class BandGains:
         generator : callable
             From bands of speech and noise, [batch, frames, 128], to gains of
             power, [batch, frames, 64].
-        speech, noise : torch.Tensor
-            [batch, frames, 64], their compressed bands.
+        speech : torch.Tensor
+            [batch, frames, 64], compressed bands of the speech.
+        noise : torch.Tensor
+            [batch, frames, 64], compressed bands of the noise.
         power : torch.Tensor
             [batch, frames, 257], of the bins of the speech.
         frames : torch.Tensor, optional
             [batch], int64, valid frames of each utterance, which keeps its
-            power as a whole.  Without them each frame does, in the bins that
+            power as a whole. Without them each frame does, in the bins that
             bands cover: what is below 47 Hz is not played, and its power in a
             pause would make hiss as loud as rumble.
 
@@ -74,7 +80,9 @@ class BandGains:
             gains = gains @ self._on(gains.device).T
         if frames is None:
             power = power * self._on(power.device).sum(dim=1)
-        before, after = frame_powers(power, gains)
+        before, after = (
+            frame_power(bins)[..., None] for bins in (power, power * gains)
+        )
         if frames is not None:
             index = torch.arange(before.shape[1], device=before.device)
             valid = (index < frames[:, None])[..., None]
@@ -86,3 +94,88 @@ class BandGains:
         """Return the matrix on a device, where it stays."""
         self._matrix = self._matrix.to(device)
         return self._matrix
+
+
+def bin_power(spectrum):
+    """Return the power of the bins of an STFT.
+
+    Arguments
+    ---------
+    spectrum : torch.Tensor
+        [..., 257, 2], real and imaginary part.
+
+    Returns
+    -------
+    torch.Tensor
+        [..., 257].
+    """
+    return (spectrum**2).sum(dim=-1)
+
+
+def frame_power(power):
+    """Return the power of frames from one-sided power spectra.
+
+    By Parseval's theorem, up to the common factor of the transform: all bins
+    but the first and the last stand for two.
+
+    Arguments
+    ---------
+    power : torch.Tensor
+        [..., 257].
+
+    Returns
+    -------
+    torch.Tensor
+        [...].
+    """
+    return 2 * power.sum(dim=-1) - power[..., 0] - power[..., -1]
+
+
+def power_ratio(before, after):
+    """Return the gain of power that restores it; silence stays silent.
+
+    Arguments
+    ---------
+    before : torch.Tensor or numpy.ndarray
+        Powers to be restored.
+    after : torch.Tensor or numpy.ndarray
+        Present powers, of the same shape.
+
+    Returns
+    -------
+    torch.Tensor or numpy.ndarray
+        Of that shape.
+    """
+    return (before + SILENT_POWER) / (after + SILENT_POWER)
+
+
+def at_power_of(reference, wave, samples):
+    """Scale waves to the power of others over their valid samples.
+
+    Arguments
+    ---------
+    reference : torch.Tensor
+        [batch, samples], waves of the wanted power.
+    wave : torch.Tensor
+        [batch, samples], waves to be scaled.
+    samples : torch.Tensor
+        [batch], int64, valid samples of each item.
+
+    Returns
+    -------
+    torch.Tensor
+        [batch, samples].
+
+    Example
+    -------
+    >>> ones = torch.ones(1, 4)
+    >>> at_power_of(ones, 3 * ones, torch.tensor([4])).tolist()
+    [[1.0, 1.0, 1.0, 1.0]]
+    """
+    index = torch.arange(wave.shape[1], device=wave.device)
+    valid = index < samples[:, None]
+    wanted, found = (
+        (signal * valid).double().square().sum(dim=1, keepdim=True)
+        for signal in (reference, wave)
+    )
+    return wave * power_ratio(wanted, found).sqrt().float()

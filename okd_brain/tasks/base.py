@@ -1,15 +1,16 @@
-"""What every task makes of a batch, and of its waves."""
+"""What every task promises: the one path from a batch to waves, scores and labels."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 
-from okd_brain.signals import sample_counts
+from okd_brain.signals import SAMPLE_RATE, SpectralAnalysis, sample_counts
 
 
 @dataclass(frozen=True)
 class Enhanced:
-    """What a generator made of a batch.
+    """Result of a generator on one batch.
 
     Attributes
     ----------
@@ -26,6 +27,164 @@ class Enhanced:
     spectrum: torch.Tensor
     wave: torch.Tensor
     samples: torch.Tensor
+
+
+class Task(ABC):
+    """What distinguishes one task from another; the rest of okd is shared.
+
+    A task answers four questions: what the generator sees (``inputs``), how its
+    output becomes a wave (``enhance``), what is scored (``scored_pairs``), and
+    what the discriminator sees (``discriminator_input``).
+
+    Arguments
+    ---------
+    sample_rate : int
+        Rate of the waves in Hz.
+
+    Attributes
+    ----------
+    description : dict
+        What an export has to say for its generator to be used.
+    unprocessed : str
+        Row of a table that no generator touched.
+    sources : tuple of str
+        Steps of the discriminator on a batch of the current set, in order.
+    reported : tuple of Metric
+        Columns of every table, besides the metrics that an experiment names.
+    discriminator_channels : int
+        Spectra that the discriminator sees at once.
+    normalise_discriminator_input : bool
+        Whether the discriminator normalises each utterance.
+    """
+
+    description: dict
+    unprocessed: str
+    sources: tuple
+    reported: tuple = ()
+    discriminator_channels: int
+    normalise_discriminator_input: bool
+
+    def __init__(self, sample_rate=SAMPLE_RATE):
+        self.sample_rate = sample_rate
+        self.analysis = SpectralAnalysis(sample_rate)
+
+    @abstractmethod
+    def inputs(self, batch):
+        """Analyse a batch once, for all generators.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            With the signals that the task needs.
+
+        Returns
+        -------
+        object
+            Spectra of the batch, with ``frames``: torch.Tensor [batch], int64,
+            the valid frames of each item.
+        """
+
+    @abstractmethod
+    def estimate(self, generator, inputs):
+        """Return what a generator makes of an analysed batch, as a spectrum.
+
+        Arguments
+        ---------
+        generator : torch.nn.Module
+            Of ``okd_brain.generators``.
+        inputs : object
+            From ``inputs``.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, frames, bins], float32.
+        """
+
+    @abstractmethod
+    def enhance(self, generator, batch):
+        """Enhance a batch: the one path from a batch to waves.
+
+        Arguments
+        ---------
+        generator : torch.nn.Module
+            Of ``okd_brain.generators``.
+        batch : PaddedBatch or object
+            A batch, or what ``inputs`` has made of it.
+
+        Returns
+        -------
+        Enhanced
+        """
+
+    @abstractmethod
+    def judged(self, source, batch, inputs):
+        """Return the spectrum that the discriminator judges in its own phases.
+
+        Arguments
+        ---------
+        source : str
+            One of ``sources``; "enhanced" is the stored wave in
+            ``batch.enhanced_sig``.
+        batch : PaddedBatch
+            The batch.
+        inputs : object
+            The same batch, analysed.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, frames, bins], float32.
+        """
+
+    @abstractmethod
+    def discriminator_input(self, spectrum, inputs):
+        """Stack what the discriminator sees.
+
+        Arguments
+        ---------
+        spectrum : torch.Tensor
+            [batch, frames, bins], what is judged.
+        inputs : object
+            The analysed batch.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, ``discriminator_channels``, frames, bins].
+        """
+
+    @abstractmethod
+    def supervised_target(self, inputs):
+        """Return the spectrum [batch, frames, bins] that the warm-up aims at."""
+
+    @abstractmethod
+    def unprocessed_wave(self, batch):
+        """Return the wave that no generator touched, [batch, samples]."""
+
+    def baselines(self, batch):
+        """Return what other systems make of a batch: name -> [batch, samples]."""
+        return {}
+
+    @abstractmethod
+    def scored_pairs(self, wave, batch):
+        """Return what the metrics compare, item by item.
+
+        Arguments
+        ---------
+        wave : torch.Tensor
+            [batch, samples], from ``enhance``, ``baselines`` or
+            ``unprocessed_wave``.
+        batch : PaddedBatch
+            The batch that it belongs to.
+
+        Returns
+        -------
+        list of tuple of numpy.ndarray
+            (reference, degraded), or (reference, heard, played) where the
+            listener's noise is heard as well; float32, 1-D, cut to each item's
+            own length.
+        """
 
 
 def cut_waves(relative_lengths, *waves):

@@ -1,7 +1,7 @@
 """Listening enhancement: clean speech changed so that it is understood in noise.
 
 The listener's noise is known, and the power of the speech must not rise: only
-its distribution over time and frequency changes.  The networks and constants
+its distribution over time and frequency changes. The networks and constants
 are those of NELE-GAN (Li and Yamagishi, ICASSP 2021, and its code), on which the
 paper builds; the authors of MetricGAN-OKD have published no code for this task.
 """
@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import torch
 
-from okd_brain.measures.silence import is_constant
-from okd_brain.metrics.power import POWER_RATIO_DB
-from okd_brain.signals import SAMPLE_RATE, SpectralAnalysis, sample_counts
-from okd_brain.tasks.bands import BandGains
-from okd_brain.tasks.base import Enhanced, cut_waves
-from okd_brain.tasks.equal_power import at_power_of, bin_power
+from okd_brain.measures import is_constant
+from okd_brain.metrics import POWER_RATIO_DB
+from okd_brain.signals import SAMPLE_RATE, sample_counts
+from okd_brain.tasks.bands import BandGains, at_power_of, bin_power
+from okd_brain.tasks.base import Enhanced, Task, cut_waves
 from okd_brain.tasks.ssdrc import ssdrc
 
 EQUAL_POWER = ("utterance", "frame")
@@ -46,19 +45,19 @@ class ListeningInputs:
     frames: torch.Tensor
 
 
-class ListeningEnhancement:
+class ListeningEnhancement(Task):
     """Clean speech and noise in, speech out that is clearer in that noise.
 
     The generator sees 64 bands of both and gives gains of the speech's bands;
-    the bin gains are interpolated, and the phase is that of the speech.  The
+    the bin gains are interpolated, and the phase is that of the speech. The
     ear's metrics compare the clean speech with the enhanced speech and the
-    noise together, the device's with the enhanced speech alone.  The
+    noise together, the device's with the enhanced speech alone. The
     discriminator sees bands of the enhanced speech, the noise and the clean
     speech at their levels: normalised ones would hide the signal-to-noise
     ratio.
 
     NELE-GAN applies the gains to the bands for the discriminator, and to the
-    bins for the wave.  Here both come from the bins, so that the discriminator
+    bins for the wave. Here both come from the bins, so that the discriminator
     sees in the generators' phase what it sees in its own.
 
     Arguments
@@ -68,7 +67,7 @@ class ListeningEnhancement:
     equal_power : str
         What keeps its power: the "utterance" as a whole, or each "frame" of
         32 ms by itself, which a device can do in real time (Li and Yamagishi
-        2021, eq. 10).  The latter holds for frames, from 47 Hz on; where they
+        2021, eq. 10). The latter holds for frames, from 47 Hz on; where they
         overlap, 0.01 to 0.07 dB of power were lost with trained generators.
 
     Raises
@@ -90,9 +89,9 @@ class ListeningEnhancement:
     1.0
     """
 
-    unprocessed = "unprocessed"  # the row of a table that no generator touched
-    # D's steps, in this order.  There is no step on clean speech without noise:
-    # NELE-GAN makes none, and no generator can reach its label here.
+    unprocessed = "unprocessed"
+    # There is no step on clean speech without noise: NELE-GAN makes none, and
+    # no generator can reach its label here.
     sources = ("enhanced", "unprocessed")
     reported = (POWER_RATIO_DB,)
     discriminator_channels = 3
@@ -104,14 +103,13 @@ class ListeningEnhancement:
                 f"equal_power is {equal_power!r}, but it must be one of "
                 f"{', '.join(EQUAL_POWER)}."
             )
-        self.sample_rate = sample_rate
+        super().__init__(sample_rate)
         self.equal_power = equal_power
-        self.analysis = SpectralAnalysis(sample_rate)
         self._band_gains = BandGains(sample_rate)
 
     @property
     def description(self):
-        """What an export has to say for its generator to be used."""
+        """Task and constraint."""
         return {
             "task": "listening enhancement",
             "equal_power": self.equal_power,
@@ -134,12 +132,14 @@ class ListeningEnhancement:
 
     @torch.no_grad()
     def analyse(self, clean_wave, noise_wave, relative_lengths):
-        """Compute the bands of a padded batch once, for all generators.
+        """Compute the bands of padded waves.
 
         Arguments
         ---------
-        clean_wave, noise_wave : torch.Tensor
+        clean_wave : torch.Tensor
             [batch, samples]; the networks are trained on speech at -25 dBFS.
+        noise_wave : torch.Tensor
+            [batch, samples], the noise around the listener.
         relative_lengths : torch.Tensor
             [batch], SpeechBrain's relative lengths.
 
@@ -160,45 +160,19 @@ class ListeningEnhancement:
         )
 
     def inputs(self, batch):
-        """Analyse a ``PaddedBatch`` with ``clean_sig`` and ``noise_sig``."""
+        """Analyse a batch with ``clean_sig`` and ``noise_sig``."""
         clean_wave, relative_lengths = batch.clean_sig
         return self.analyse(clean_wave, batch.noise_sig.data, relative_lengths)
 
     def estimate(self, generator, inputs):
-        """Return the bands of what a generator makes of the speech.
-
-        Arguments
-        ---------
-        generator : torch.nn.Module
-            Gain estimator of ``okd_brain.generators``.
-        inputs : ListeningInputs
-            The analysed batch.
-
-        Returns
-        -------
-        torch.Tensor
-            [batch, frames, 64], compressed, at the power of the speech.
-        """
+        """Return the compressed bands of the result, at the speech's power."""
         power = bin_power(inputs.spectrum)
         return self._band_gains.bands(
             power * self._gains(generator, inputs, power)
         )
 
     def enhance(self, generator, batch):
-        """Enhance a batch: the one path from a batch to waveforms.
-
-        Arguments
-        ---------
-        generator : torch.nn.Module
-            Gain estimator of ``okd_brain.generators``.
-        batch : PaddedBatch or ListeningInputs
-            With ``clean_sig`` and ``noise_sig``, or already analysed.
-
-        Returns
-        -------
-        Enhanced
-            What the device plays, without the noise.
-        """
+        """Return what the device plays, without the noise."""
         inputs = batch
         if not isinstance(batch, ListeningInputs):
             inputs = self.inputs(batch)
@@ -224,40 +198,17 @@ class ListeningEnhancement:
         )
 
     def judged(self, source, batch, inputs):
-        """Return the bands that the discriminator judges in its own phases.
-
-        Arguments
-        ---------
-        source : str
-            One of ``sources``; "enhanced" is the stored wave in
-            ``batch.enhanced_sig``.
-        batch : PaddedBatch
-            The batch.
-        inputs : ListeningInputs
-            The same batch, analysed.
-
-        Returns
-        -------
-        torch.Tensor
-            [batch, frames, 64], compressed bands.
-        """
+        """Return the compressed bands that the discriminator judges."""
         if source == "enhanced":
             return self.bands(batch.enhanced_sig.data)
         return inputs.clean
 
     def unprocessed_wave(self, batch):
-        """Return what no generator touched, the speech: [batch, samples]."""
+        """Return the clean wave."""
         return batch.clean_sig.data
 
     def baselines(self, batch):
-        """Return what other systems make of a batch.
-
-        Returns
-        -------
-        dict
-            "ssdrc" -> [batch, samples]: Zorila et al. 2012, which does not look
-            at the noise.
-        """
+        """Return what SSDRC makes of the speech; it ignores the noise."""
         clean, relative_lengths = batch.clean_sig
         samples = sample_counts(relative_lengths, clean.shape[1])
         return {"ssdrc": self._ssdrc(clean, samples)}
@@ -272,42 +223,15 @@ class ListeningEnhancement:
         return waves
 
     def discriminator_input(self, spectrum, inputs):
-        """Stack what the discriminator sees: (enhanced, noise, clean).
-
-        Arguments
-        ---------
-        spectrum : torch.Tensor
-            [batch, frames, 64], the bands to be judged.
-        inputs : ListeningInputs
-            The analysed batch.
-
-        Returns
-        -------
-        torch.Tensor
-            [batch, 3, frames, 64].
-        """
+        """Stack (enhanced, noise, clean)."""
         return torch.stack([spectrum, inputs.noise, inputs.clean], dim=1)
 
     def supervised_target(self, inputs):
-        """Return the bands that the supervised warm-up aims at: SSDRC's."""
+        """Return the bands of what SSDRC makes of the speech."""
         return self.bands(self._ssdrc(inputs.clean_wave, inputs.samples))
 
     def scored_pairs(self, wave, batch):
-        """Return what the metrics compare, for every item.
-
-        Arguments
-        ---------
-        wave : torch.Tensor
-            [batch, samples], what the device plays.
-        batch : PaddedBatch
-            The batch they belong to.
-
-        Returns
-        -------
-        list of (numpy.ndarray, numpy.ndarray, numpy.ndarray)
-            (reference, heard, played), float32, 1-D, cut to each item's own
-            length; heard is played and noise together.
-        """
+        """Return (clean, heard, played); heard is played and noise together."""
         clean, relative_lengths = batch.clean_sig
         heard = wave + batch.noise_sig.data
         return cut_waves(relative_lengths, clean, heard, wave)

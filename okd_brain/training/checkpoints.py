@@ -1,81 +1,20 @@
-"""Checkpoints that are whole or absent, and the choice of the best of them.
-
-SpeechBrain's ``Checkpointer`` writes the meta file of a checkpoint before its
-parameters: a run killed in between leaves a folder that the next start picks as
-the newest and cannot load.
-"""
+"""What a checkpoint says of itself, and the choice of the best for each target."""
 
 import json
-import logging
-import shutil
 from collections import Counter
 from pathlib import Path
 
 from speechbrain.utils.checkpoints import (
-    Checkpoint,
-    Checkpointer,
     mark_as_loader,
     mark_as_saver,
     register_checkpoint_hooks,
     torch_recovery,
 )
-from speechbrain.utils.distributed import (
-    ddp_barrier,
-    if_main_process,
-    main_process_only,
-)
-from speechbrain.utils.logger import get_logger
-
-logger = get_logger(__name__)
-
-UNFINISHED = "unfinished-"
-
-
-class AtomicCheckpointer(Checkpointer):
-    """SpeechBrain's ``Checkpointer``, writing aside and renaming at the end.
-
-    Arguments and use are those of ``speechbrain.utils.checkpoints.Checkpointer``.
-    """
-
-    def _new_checkpoint_dirpath(self):
-        path = super()._new_checkpoint_dirpath()
-        return path.with_name(UNFINISHED + path.name)
-
-    def _custom_checkpoint_dirpath(self, name):
-        path = super()._custom_checkpoint_dirpath(name)
-        return path.with_name(UNFINISHED + path.name)
-
-    def save_checkpoint(
-        self, meta=None, end_of_epoch=True, name=None, verbosity=logging.INFO
-    ):
-        """Save as the parent does; the folder gets its name when complete."""
-        self._remove_unfinished()
-        ddp_barrier()
-        saved = super().save_checkpoint(
-            meta or {}, end_of_epoch, name, verbosity=logging.DEBUG
-        )
-        ddp_barrier()  # every process may have written its part
-        if if_main_process():
-            final = saved.path.with_name(saved.path.name[len(UNFINISHED) :])
-            saved.path.rename(final)
-            files = {
-                name: final / Path(file).name
-                for name, file in saved.paramfiles.items()
-            }
-            saved = Checkpoint(final, saved.meta, files)
-            logger.log(verbosity, "Saved a checkpoint in %s", final)
-        ddp_barrier()
-        return saved
-
-    @main_process_only
-    def _remove_unfinished(self):
-        for leftover in self.checkpoints_dir.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(leftover)
 
 
 @register_checkpoint_hooks
 class StepCounter(Counter):
-    """How many optimiser steps each network has made, part of a checkpoint.
+    """Optimizer steps of each network so far, part of a checkpoint.
 
     Example
     -------
@@ -96,19 +35,19 @@ class StepCounter(Counter):
 
 
 class Selection:
-    """Which checkpoint is the best one of each target, by validation.
+    """Choose the best checkpoint of each target by validation.
 
     Every validated checkpoint carries one value per target, under a key that
-    tells the stage of training: what supervised warm-up reached is never taken
-    for a result of MetricGAN-OKD.  It also says on which set it was validated:
-    figures of the test set that chose the checkpoint are optimistic.
+    tells the stage of training: what the supervised warm-up reached is never
+    taken for a result of MetricGAN-OKD. It also says on which set it was
+    validated: figures of the test set that chose the checkpoint are optimistic.
 
     Arguments
     ---------
     targets : list of Target
         In the order of the generators.
     split : str
-        "valid"; or "test", which is for the published protocol alone.
+        "valid"; or "test", for the published protocol alone.
 
     Raises
     ------
@@ -129,16 +68,21 @@ class Selection:
                 f"selection is {split!r}, but it must be 'valid' (validation "
                 "speakers) or 'test' (the published protocol)."
             )
-        self.targets = {target.name: target for target in targets}
+        self.targets = targets
         self.split = split
 
     def check(self, checkpointer):
         """Refuse checkpoints that were validated on another set.
 
+        Arguments
+        ---------
+        checkpointer : Checkpointer
+            Whose folder is searched.
+
         Raises
         ------
         ValueError
-            If there is one; the best of both would mean nothing.
+            If there are any; the best of both sets would mean nothing.
         """
         for checkpoint in checkpointer.list_checkpoints():
             found = checkpoint.meta.get("chosen_on", self.split)
@@ -181,12 +125,12 @@ class Selection:
         }
 
     def keep(self, stages):
-        """Return the arguments of ``save_and_keep_only`` that keep the best."""
+        """Return arguments of ``save_and_keep_only`` that keep the best."""
         keys = {"max_keys": [], "min_keys": []}
         for stage in stages:
-            for name, target in self.targets.items():
+            for target in self.targets:
                 which = "max_keys" if target.higher_is_better else "min_keys"
-                keys[which].append(self.key(stage, name))
+                keys[which].append(self.key(stage, target.name))
         return keys
 
     def load_best(self, checkpointer, stage, generators):
@@ -199,12 +143,12 @@ class Selection:
         stage : str
             "okd", or "warmup" for the best before the metrics were trained on.
         generators : dict
-            Module of each target by name.
+            Target -> torch.nn.Module.
 
         Returns
         -------
         dict
-            Target -> {"epoch", "phase", "steps", "checkpoint", "chosen_on"}.
+            As from ``load_generators``.
 
         Raises
         ------
@@ -213,18 +157,17 @@ class Selection:
             are never tested.
         """
         origins = {}
-        for name, generator in generators.items():
-            upward = self.targets[name].higher_is_better
-            order = "max_key" if upward else "min_key"
-            key = self.key(stage, name)
+        for target, generator in generators.items():
+            order = "max_key" if target.higher_is_better else "min_key"
+            key = self.key(stage, target.name)
             best = checkpointer.find_checkpoint(**{order: key})
             if best is None:
                 raise ValueError(
                     f"{checkpointer.checkpoints_dir} holds no validated "
-                    f"checkpoint of stage '{stage}' for {name}: train before "
+                    f"checkpoint of stage '{stage}' for {target.name}: train before "
                     "testing, or name the output_folder of a trained run."
                 )
-            origins.update(load_generators(best, {name: generator}))
+            origins.update(load_generators(best, {target: generator}))
         return origins
 
 
@@ -236,17 +179,17 @@ def load_generators(checkpoint, generators):
     checkpoint : Checkpoint
         From a ``Checkpointer``.
     generators : dict
-        Module of each target by name.
+        Target -> torch.nn.Module.
 
     Returns
     -------
     dict
-        Target -> {"epoch", "phase", "steps", "checkpoint"}: what is loaded; and
-        "chosen_on", the set that chooses among checkpoints like it.
+        Name of the target -> {"epoch", "phase", "steps", "checkpoint"}: what is
+        loaded; and "chosen_on", the set that chooses among checkpoints like it.
     """
-    for name, generator in generators.items():
-        torch_recovery(generator, checkpoint.paramfiles[f"g_{name}"], True)
+    for target, generator in generators.items():
+        torch_recovery(generator, checkpoint.paramfiles[target.module], True)
     origin = {key: checkpoint.meta[key] for key in ("epoch", "phase", "steps")}
     origin["checkpoint"] = checkpoint.path.name
     origin["chosen_on"] = checkpoint.meta.get("chosen_on", "valid")
-    return dict.fromkeys(generators, origin)
+    return dict.fromkeys([target.name for target in generators], origin)

@@ -1,4 +1,4 @@
-"""The current set: this epoch's excerpts as one generator enhances them, scored."""
+"""The current set: an epoch's excerpts, enhanced by one generator and scored."""
 
 import math
 
@@ -13,12 +13,12 @@ logger = get_logger(__name__)
 
 
 class CurrentSetMaker:
-    """Enhance excerpts one by one, store the waves, score them meanwhile.
+    """Enhance excerpts one by one, store the waves, and score them meanwhile.
 
     Arguments
     ---------
     task : Task
-        Such as ``SpeechEnhancement``.
+        Enhances.
     reader : ExcerptReader
         Reads the excerpts.
     replay : Replay
@@ -38,26 +38,28 @@ class CurrentSetMaker:
 
     @torch.no_grad()
     def __call__(self, generator, name, excerpts, epoch, rank=0, world_size=1):
-        """Make the set; every process does its share and gets the whole.
+        """Make the set; every process does its share and gets the whole set.
 
         Arguments
         ---------
         generator : torch.nn.Module
-            Put in evaluation mode for the while.
+            In evaluation mode meanwhile.
         name : str
             Name of the generator.
         excerpts : list of Excerpt
             What to enhance.
         epoch : int
             Part of the file names and records.
-        rank, world_size : int
-            This process and the number of processes.
+        rank : int
+            Number of this process.
+        world_size : int
+            How many processes there are.
 
         Returns
         -------
         list of Record
-            In the order of the excerpts, without those for which a metric of
-            either the enhanced or the unprocessed speech is undefined (the
+            In the order of the excerpts; those for which a metric of the
+            enhanced or the unprocessed speech is undefined are left out (the
             log names each).
 
         Raises
@@ -93,7 +95,7 @@ class CurrentSetMaker:
                 generator=name,
                 file=all_files[excerpt.utterance],
                 scores=scores["enhanced"][excerpt.utterance],
-                noisy_scores=scores["unprocessed"][excerpt.utterance],
+                unprocessed_scores=scores["unprocessed"][excerpt.utterance],
             )
             for excerpt in excerpts
         ]
@@ -108,5 +110,5 @@ class CurrentSetMaker:
 
 
 def _is_scored(record):
-    values = [*record.scores.values(), *record.noisy_scores.values()]
+    values = [*record.scores.values(), *record.unprocessed_scores.values()]
     return all(math.isfinite(value) for value in values)

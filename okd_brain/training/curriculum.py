@@ -1,18 +1,17 @@
-"""The curriculum: which phases an epoch has, and on what.
+"""The curriculum: how long each stage lasts, and what its epochs visit.
 
 An experiment has up to three stages:
 
 =============== ==================================== ========================
-stage           phases of an epoch                   length
+stage           what learns                          length in epochs
 =============== ==================================== ========================
-warmup          warmup (supervised, generators)      ``warmup_epochs``
-discriminator   current, replay, current             ``discriminator_epochs``
-okd             generator, current, replay, current  ``number_of_epochs``
+warmup          generators, supervised               ``warmup_epochs``
+discriminator   discriminators                       ``discriminator_epochs``
+okd             both: MetricGAN-OKD proper           ``number_of_epochs``
 =============== ==================================== ========================
 
-The paper's schedule has the last only.  Its first epoch has no generator phase:
-a discriminator that has seen nothing would teach noise.  Without the last, the
-experiment is a warm start for others.
+The paper's schedule has the last only. Without it, the experiment is a warm
+start for others.
 
 All choices follow from the seed and the epoch, so that a resumed run and every
 process of a distributed one make the same ones.
@@ -22,13 +21,12 @@ import random
 
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.training.excerpts import draw_excerpts
-from okd_brain.training.phases import Phase
 
 MIN_TRAIN_SECONDS = 1.0  # STOI needs 30 active frames of 12.8 ms, PESQ 0.25 s
 
 
 class Curriculum:
-    """Plan the epochs of an experiment.
+    """Schedule the epochs of an experiment.
 
     Arguments
     ---------
@@ -47,13 +45,20 @@ class Curriculum:
         Longer utterances are cropped to a random stretch of this length.
     valid_interval : int
         Validate every so many epochs, and at the end of each stage.
-    warmup_epochs, discriminator_epochs : int
-        Lengths of the stages before.
+    warmup_epochs : int
+        Length of the supervised stage before.
+    discriminator_epochs : int
+        Length of the stage after it, in which only discriminators learn.
     warmup_batch_size : int
         Utterances per update of the warm-up, which visits the whole training
         set in each epoch.
     sample_rate : int
         In Hz.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument, its value and what would be accepted.
 
     Example
     -------
@@ -126,34 +131,33 @@ class Curriculum:
 
     @property
     def last_epoch(self):
-        """The number of epochs of all stages together."""
+        """Number of epochs of all stages together."""
         return self.preparation + self.number_of_epochs
 
     @property
     def generator_stages(self):
-        """The stages in which generators learn, in their order."""
+        """Stages in which generators learn, in their order."""
         lengths = {"warmup": self.warmup_epochs, "okd": self.number_of_epochs}
         return [stage for stage, epochs in lengths.items() if epochs]
 
     def shorten(self, number_of_epochs):
-        """Cut the last stage to so many epochs, and each before it to one, for
-        ``--debug``."""
+        """Cut the last stage for ``--debug``, and each before it to one epoch."""
         self.warmup_epochs = min(1, self.warmup_epochs)
         self.discriminator_epochs = min(1, self.discriminator_epochs)
         self.number_of_epochs = min(number_of_epochs, self.number_of_epochs)
 
     def rng(self, what, epoch):
-        """Return the random numbers of one choice in one epoch."""
+        """Return the random numbers of one choice in one epoch, random.Random."""
         return random.Random(f"{what} {self.seed} {epoch}")
 
     def stage_of(self, epoch):
-        """Return the stage of an epoch, counted from 1."""
+        """Return the name of the stage of an epoch, counted from 1."""
         if epoch <= self.warmup_epochs:
             return "warmup"
         return "discriminator" if epoch <= self.preparation else "okd"
 
     def is_validated(self, epoch):
-        """Tell whether generators that have learnt are validated now."""
+        """Tell whether an epoch ends with a validation of the generators."""
         stage = self.stage_of(epoch)
         if stage == "discriminator":
             return False
@@ -182,54 +186,3 @@ class Curriculum:
             None if whole else self.number_of_samples,
             self.max_train_samples,
         )
-
-    def plan(self, epoch, lengths, replay, current_set):
-        """Return the phases of an epoch.
-
-        Arguments
-        ---------
-        epoch : int
-            Counted from 1.
-        lengths : dict
-            Samples of each training utterance by id.
-        replay : Replay
-            Gives the past.
-        current_set : callable
-            epoch -> list of Record, called when a phase needs them.
-
-        Returns
-        -------
-        list of Phase
-        """
-        excerpts = self.draw(lengths, epoch)
-        size = len(excerpts)
-        stage = self.stage_of(epoch)
-        if stage == "warmup":
-            batch_size = self.warmup_batch_size
-            return [Phase("warmup", lambda: excerpts, size, batch_size)]
-
-        def current(time):
-            records = current_set(epoch)
-            return _shuffled(records, self.rng(f"{time} current", epoch))
-
-        def history():
-            rng = self.rng("replay", epoch)
-            past = replay.sample(self.history_portion, rng)
-            return _shuffled(past + current_set(epoch), rng)
-
-        past = int(self.history_portion * len(replay.past))
-        phases = [
-            Phase("current", lambda: current("first"), size, self.batch_size),
-            Phase("replay", history, past + size, self.batch_size),
-            Phase("current", lambda: current("second"), size, self.batch_size),
-        ]
-        if stage == "okd" and epoch > max(1, self.preparation):
-            generator = Phase(
-                "generator", lambda: excerpts, size, self.batch_size
-            )
-            phases.insert(0, generator)
-        return phases
-
-
-def _shuffled(items, rng):
-    return rng.sample(items, len(items))

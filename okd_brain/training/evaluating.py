@@ -1,16 +1,15 @@
-"""A Brain that scores its generators, keeps their best, and tests these."""
+"""A Brain that scores its generators, keeps the best of each, and tests these."""
 
 from pathlib import Path
 
-import speechbrain as sb
 import torch
+from speechbrain.core import Stage
 from speechbrain.utils.checkpoints import Checkpoint
 from speechbrain.utils.distributed import get_rank
 from speechbrain.utils.parallel import get_available_cpu_count
 
-from okd_brain.config import refuse_unsupported_options
 from okd_brain.distributed import bare, processes_here, world_size
-from okd_brain.metrics import parse_targets, resolve_metrics
+from okd_brain.metrics import resolve_metrics
 from okd_brain.mimicry import mse
 from okd_brain.scoring import Scorer
 from okd_brain.scoring.board import Scoreboard, means
@@ -19,44 +18,37 @@ from okd_brain.training.checkpoints import (
     StepCounter,
     load_generators,
 )
+from okd_brain.training.internals import EpochEndBrain
 
 
-class EvaluatingBrain(sb.Brain):
+class EvaluatingBrain(EpochEndBrain):
     """Everything around the updates: validation, checkpoints, test.
 
     Arguments
     ---------
-    modules : dict
-        From ``networks.build_modules``.
+    modules : Networks
+        From ``build_modules``.
     hparams : dict
-        The experiment; ``recipes/VoiceBank/okd/hparams/okd_pesq_csig.yaml``
-        explains every key.
+        The experiment.
     run_opts : dict or RunOptions, optional
         SpeechBrain's run options.
     checkpointer : AtomicCheckpointer
-        Everything that an exact continuation needs is registered with it.
+        Receives the networks and the numbers of their steps.
     """
 
     def __init__(self, modules, hparams, run_opts=None, checkpointer=None):
-        super().__init__(
-            modules=modules,
-            hparams=hparams,
-            run_opts=run_opts,
-            checkpointer=checkpointer,
-        )
+        super().__init__(modules, hparams, run_opts, checkpointer)
         refuse_unsupported_options(self)
         self.rank = get_rank() or 0
         self.task = self.hparams.task
-        self.targets = parse_targets(hparams["targets"])
+        self.targets = modules.targets
+        self.discriminator_heads = modules.discriminator_heads
         self.selection = Selection(self.targets, self.hparams.selection)
         self.selection.check(self.checkpointer)
         self.curriculum = self.hparams.curriculum
         if self.debug:
             self.curriculum.shorten(self.debug_epochs)
             self.debug_epochs = self.curriculum.last_epoch
-        # The loaders cut each phase; the Brain would leave in the first one.
-        self.debug_limit = self.debug_batches if self.debug else None
-        self.debug_batches = None
 
         # A debug run leaves nothing behind, unless asked to.
         aside = self.debug and not self.debug_persistently
@@ -70,6 +62,7 @@ class EvaluatingBrain(sb.Brain):
         reported = resolve_metrics(self.hparams.report_metrics)
         reported += self.task.reported
         self.board = Scoreboard(self.make_scorer(self.learnt + reported))
+        self.train_means = RunningMeans()
         self.tensorboard = None
         if self.hparams.use_tensorboard:
             self.tensorboard = self.hparams.tensorboard_train_logger()
@@ -91,7 +84,12 @@ class EvaluatingBrain(sb.Brain):
 
     def generator(self, target):
         """Return the generator of a target, without any wrapper."""
-        return bare(self.modules[f"g_{target.name}"])
+        return bare(self.modules[target.module])
+
+    @property
+    def generators(self):
+        """Generators by target, without any wrapper."""
+        return {target: self.generator(target) for target in self.targets}
 
     def make_dataloader(
         self, dataset, stage, ckpt_prefix="dataloader-", **loader_kwargs
@@ -110,8 +108,8 @@ class EvaluatingBrain(sb.Brain):
         """Enhance a batch with every generator."""
         inputs = self.task.inputs(batch)
         return inputs, {
-            target.name: self.task.enhance(self.generator(target), inputs)
-            for target in self.targets
+            target.name: self.task.enhance(generator, inputs)
+            for target, generator in self.generators.items()
         }
 
     def compute_objectives(self, predictions, batch, stage):
@@ -135,17 +133,14 @@ class EvaluatingBrain(sb.Brain):
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Collect the scores; after validation, save what they choose."""
-        if stage == sb.Stage.VALID:
+        if stage == Stage.VALID:
             self.end_epoch(epoch, self.board.collect())
-        elif stage == sb.Stage.TEST:
+        elif stage == Stage.TEST:
             self.test_scores = self.board.collect()
 
-    def _fit_valid(self, valid_set, epoch, enable):
-        """Validate where that is due, and save a checkpoint in any case."""
-        if valid_set is not None and self.curriculum.is_validated(epoch):
-            super()._fit_valid(valid_set, epoch, enable)
-        else:
-            self.end_epoch(epoch, {})
+    def is_validated(self, epoch):
+        """Tell whether the curriculum has an epoch validated."""
+        return self.curriculum.is_validated(epoch)
 
     def end_epoch(self, epoch, scores):
         """Log an epoch and save it, whole, with what validation said.
@@ -153,7 +148,7 @@ class EvaluatingBrain(sb.Brain):
         Arguments
         ---------
         epoch : int
-            Which.
+            Counted from 1.
         scores : dict
             system -> utterance -> metric -> value; empty without validation.
         """
@@ -189,22 +184,16 @@ class EvaluatingBrain(sb.Brain):
         )
 
     def _draw_curves(self, epoch, stats_by_split):
-        """Write to TensorBoard, at the epoch: SpeechBrain's own ``log_stats``
-        counts its calls, which starts again at 0 when a run goes on."""
+        """Write to TensorBoard, at the epoch.
+
+        SpeechBrain's ``log_stats`` counts its calls, which starts again at 0
+        when a run goes on.
+        """
         if self.tensorboard is not None and self.tensorboard.writer is not None:
             for split, stats in stats_by_split.items():
                 for name, value in stats.items():
                     tag = f"{split}/{name}"
                     self.tensorboard.writer.add_scalar(tag, value, epoch)
-
-    def _save_intra_epoch_ckpt(self):
-        self.checkpointer.save_and_keep_only(
-            end_of_epoch=False,
-            num_to_keep=1,
-            importance_keys=[],
-            ckpt_predicate=lambda c: sb.core.INTRA_EPOCH_CKPT_FLAG in c.meta,
-            meta={sb.core.INTRA_EPOCH_CKPT_FLAG: True},
-        )
 
     def test(self, test_set, chosen, loader_kwargs):
         """Score trained generators.
@@ -225,7 +214,7 @@ class EvaluatingBrain(sb.Brain):
             system -> utterance -> metric -> value; the systems are the
             unprocessed input, the task's baselines, and the generators.
         origins : dict
-            generator -> its checkpoint (see ``checkpoints.load_generators``).
+            generator -> its checkpoint (see ``load_generators``).
 
         Raises
         ------
@@ -238,10 +227,82 @@ class EvaluatingBrain(sb.Brain):
 
     def on_evaluate_start(self, max_key=None, min_key=None):
         """Load the weights under test."""
-        generators = {t.name: self.generator(t) for t in self.targets}
         if isinstance(self.chosen, Checkpoint):
-            self.origins = load_generators(self.chosen, generators)
+            self.origins = load_generators(self.chosen, self.generators)
         else:
             self.origins = self.selection.load_best(
-                self.checkpointer, self.chosen, generators
+                self.checkpointer, self.chosen, self.generators
             )
+
+
+class RunningMeans:
+    """Average named values without waiting for the device that computes them.
+
+    Example
+    -------
+    >>> losses = RunningMeans()
+    >>> losses.add("D pesq", torch.tensor(1.0))
+    >>> losses.add("D pesq", torch.tensor(2.0))
+    >>> losses.summary()
+    {'D pesq': 1.5}
+    """
+
+    def __init__(self):
+        self.clear()
+
+    def clear(self):
+        """Forget all values."""
+        self._sums = {}
+        self._counts = {}
+
+    def add(self, name, value):
+        """Add a value, a number or a tensor of one element."""
+        value = torch.as_tensor(value).detach()
+        self._sums[name] = self._sums.get(name, 0) + value
+        self._counts[name] = self._counts.get(name, 0) + 1
+
+    def summary(self):
+        """Return the means as plain floats, by name."""
+        return {
+            name: float(total) / self._counts[name]
+            for name, total in self._sums.items()
+        }
+
+
+def refuse_unsupported_options(brain):
+    """Reject run options that would be ignored or do harm.
+
+    Arguments
+    ---------
+    brain : speechbrain.Brain
+        Its attributes hold the options.
+
+    Raises
+    ------
+    ValueError
+        Naming the option, its value, why, and what to use instead.
+    """
+    factor = brain.grad_accumulation_factor
+    rules = {
+        f"grad_accumulation_factor is {factor}, but only 1 works: the "
+        "discriminator makes three steps per batch, and accumulation would "
+        "drop some and mix others. Raise batch_size instead.": factor != 1,
+        f"max_grad_norm is {brain.max_grad_norm}, but it must be positive: "
+        "PyTorch's clipping reverses the gradients for a negative limit and "
+        "zeroes them for 0. A large number turns clipping off.": not (
+            brain.max_grad_norm > 0
+        ),
+        "remove_vector_weight_decay is not supported: SpeechBrain clips the "
+        "first parameter group of an optimizer only. Leave it out.": (
+            brain.remove_vector_weight_decay
+        ),
+        "data_parallel_backend is not supported (nor by PyTorch any longer). "
+        "Start several processes with torchrun.": brain.data_parallel_backend,
+        "jit is not supported: TorchScript cannot compile packed sequences "
+        "of SpeechBrain's LSTM. Use compile.": (
+            brain.jit or brain.jit_module_keys
+        ),
+    }
+    for reason, broken in rules.items():
+        if broken:
+            raise ValueError(reason)

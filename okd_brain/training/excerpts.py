@@ -1,4 +1,4 @@
-"""Excerpts: what of the training set an epoch visits, and how it is read."""
+"""Excerpts: the parts of the training set that an epoch visits."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,10 @@ class Excerpt:
     ----------
     utterance : str
         Its id in the manifest.
-    start, length : int
-        In samples of the utterance.
+    start : int
+        First sample.
+    length : int
+        Number of samples.
     """
 
     utterance: str
@@ -23,7 +25,7 @@ class Excerpt:
 
 
 def draw_excerpts(lengths, rng, count=None, max_length=None):
-    """Choose what an epoch trains on.
+    """Draw the excerpts of an epoch.
 
     Arguments
     ---------
@@ -32,7 +34,7 @@ def draw_excerpts(lengths, rng, count=None, max_length=None):
     rng : random.Random
         Decides; equal ones give equal choices.
     count : int, optional
-        How many utterances, drawn without replacement; all by default or when
+        How many utterances to draw without replacement; all by default or if
         there are fewer.
     max_length : int, optional
         Longer utterances give a stretch of this many samples, at random.
@@ -62,18 +64,11 @@ class ExcerptReader:
     Arguments
     ---------
     dataset : DynamicItemDataset
-        Utterances; those of its items that are tensors are signals.
+        Utterances; its items that are tensors are signals.
     heads : list of Term
         The discriminator's heads, which decide the labels.
     replay : Replay
         Holds the enhanced waves.
-
-    Returns
-    -------
-    dict
-        What ``reader(item)`` gives: the dataset's items, cut to the excerpt;
-        for a ``Record`` also ``enhanced_sig`` [samples], ``enhanced_label``
-        and ``unprocessed_label`` [heads], normalised scores in [0, 1].
     """
 
     def __init__(self, dataset, heads, replay):
@@ -83,13 +78,27 @@ class ExcerptReader:
         self.index = {key: i for i, key in enumerate(dataset.data_ids)}
 
     def __call__(self, item):
+        """Return what a batch needs of an item.
+
+        Arguments
+        ---------
+        item : Excerpt or Record
+            What to read.
+
+        Returns
+        -------
+        dict
+            The dataset's items, cut to the excerpt; for a record also
+            ``enhanced_sig`` [samples], ``enhanced_label`` and
+            ``unprocessed_label`` [heads], normalised scores in [0, 1].
+        """
         if isinstance(item, Excerpt):
             return self._read(item)
         return {
             **self._read(item.excerpt),
             "enhanced_sig": self.replay.read(item),
             "enhanced_label": self._label(item.scores),
-            "unprocessed_label": self._label(item.noisy_scores),
+            "unprocessed_label": self._label(item.unprocessed_scores),
         }
 
     def _read(self, excerpt):

@@ -1,108 +1,117 @@
 """One optimizer per network, and which of them step when."""
 
+from dataclasses import dataclass
+
 from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.logger import get_logger
 
 logger = get_logger(__name__)
 
-PREFIXES = {
-    "warmup": "warmup_g_",
-    "generator": "g_",
-    "current": "d",
-    "replay": "d",
-}
-"""How the names of the optimizers begin that a phase steps."""
 
+@dataclass(frozen=True)
+class Optimizers:
+    """The optimizers of an experiment, each by the name of its network.
 
-def make_optimizers(modules, hparams):
-    """Give every network an optimizer, and generators one for the warm-up.
-
-    Arguments
-    ---------
-    modules : dict
-        Networks by name, as ``networks.build_modules`` names them.
-    hparams : SimpleNamespace
-        With ``generator_opt_class``, ``discriminator_opt_class`` and, for
-        experiments with a warm-up, ``warmup_opt_class``.
-
-    Returns
-    -------
-    dict
-        Named as the networks; "warmup_<name>" for those of the warm-up.
+    Attributes
+    ----------
+    warmup : dict
+        Of the generators, for the supervised warm-up; empty without one.
+    generators : dict
+        Of the generators, for MetricGAN-OKD proper.
+    discriminators : dict
+        Of the discriminators.
     """
-    optimizers = {}
-    for name, module in modules.items():
-        if not name.startswith("g_"):
-            factory = hparams.discriminator_opt_class
-        else:
-            factory = hparams.generator_opt_class
-            if hparams.curriculum.warmup_epochs:
-                warmup = hparams.warmup_opt_class(module.parameters())
-                optimizers[f"warmup_{name}"] = warmup
-        optimizers[name] = factory(module.parameters())
-    return optimizers
 
+    warmup: dict
+    generators: dict
+    discriminators: dict
 
-def of_phase(optimizers, phase):
-    """Return the optimizers that a phase steps.
+    @classmethod
+    def of(cls, modules, targets, hparams):
+        """Give every network an optimizer, and generators one for the warm-up.
 
-    Example
-    -------
-    >>> optimizers = dict.fromkeys(["warmup_g_pesq", "g_pesq", "d_pesq"])
-    >>> list(of_phase(optimizers, "generator")), list(of_phase(optimizers, "replay"))
-    (['g_pesq'], ['d_pesq'])
-    """
-    prefix = PREFIXES[phase]
-    return {
-        name: optimizer
-        for name, optimizer in optimizers.items()
-        if name.startswith(prefix)
-    }
+        Arguments
+        ---------
+        modules : dict
+            Networks by name.
+        targets : list of Target
+            Each names its generator; all other networks are discriminators.
+        hparams : SimpleNamespace
+            With ``generator_opt_class``, ``discriminator_opt_class`` and, for
+            experiments with a warm-up, ``warmup_opt_class``.
 
+        Returns
+        -------
+        Optimizers
+        """
 
-def follow_experiment(optimizers, hparams):
-    """Set the learning rates of the experiment, where no schedule decides.
+        def make(names, factory):
+            return {name: factory(modules[name].parameters()) for name in names}
 
-    A checkpoint brings the learning rate it was saved with, whatever the YAML
-    says now.
+        generators = [target.module for target in targets]
+        judges = [name for name in modules if name not in generators]
+        warmup = {}
+        if hparams.curriculum.warmup_epochs:
+            warmup = make(generators, hparams.warmup_opt_class)
+        return cls(
+            warmup=warmup,
+            generators=make(generators, hparams.generator_opt_class),
+            discriminators=make(judges, hparams.discriminator_opt_class),
+        )
 
-    Arguments
-    ---------
-    optimizers : dict
-        From ``make_optimizers``, recovered.
-    hparams : SimpleNamespace
-        With ``generator_schedule`` and ``discriminator_schedule``.
-    """
-    for name, optimizer in optimizers.items():
-        wanted = optimizer.defaults["lr"]
-        found = optimizer.param_groups[0]["lr"]
-        if found != wanted and _schedule(name, hparams) is None:
-            logger.info("%s: learning rate %g -> %g", name, found, wanted)
-            optimizer.param_groups[0]["lr"] = wanted
+    @property
+    def all(self):
+        """Every optimizer, by the name under which a checkpoint has it."""
+        warmup = {f"warmup_{name}": one for name, one in self.warmup.items()}
+        return {**warmup, **self.generators, **self.discriminators}
 
+    def of_phase(self, phase):
+        """Return the optimizers that a phase steps."""
+        by_phase = {"warmup": self.warmup, "generator": self.generators}
+        return by_phase.get(phase, self.discriminators)
 
-def anneal(optimizers, hparams, epoch):
-    """Apply the schedules after an epoch.
+    def follow_experiment(self, hparams):
+        """Set the learning rates of the experiment, where no schedule decides.
 
-    Arguments
-    ---------
-    optimizers : dict
-        From ``make_optimizers``.
-    hparams : SimpleNamespace
-        With ``generator_schedule`` and ``discriminator_schedule``: None, or a
-        SpeechBrain scheduler called with the epoch.
-    epoch : int
-        Epochs of MetricGAN-OKD proper, counted from 1; not called before.
-    """
-    for name, optimizer in optimizers.items():
-        schedule = _schedule(name, hparams)
-        if schedule is not None:
+        A checkpoint brings the learning rate it was saved with, whatever the
+        YAML says now.
+
+        Arguments
+        ---------
+        hparams : SimpleNamespace
+            With ``generator_schedule`` and ``discriminator_schedule``.
+        """
+        scheduled = [
+            optimizer for optimizer, _ in self._with_schedules(hparams)
+        ]
+        for name, optimizer in self.all.items():
+            wanted = optimizer.defaults["lr"]
+            found = optimizer.param_groups[0]["lr"]
+            if found != wanted and optimizer not in scheduled:
+                logger.info("%s: learning rate %g -> %g", name, found, wanted)
+                optimizer.param_groups[0]["lr"] = wanted
+
+    def anneal(self, hparams, epoch):
+        """Apply the schedules after an epoch.
+
+        Arguments
+        ---------
+        hparams : SimpleNamespace
+            With ``generator_schedule`` and ``discriminator_schedule``: None, or
+            a SpeechBrain scheduler called with the epoch.
+        epoch : int
+            Epochs of MetricGAN-OKD proper, counted from 1.
+        """
+        for optimizer, schedule in self._with_schedules(hparams):
             update_learning_rate(optimizer, schedule(epoch)[1])
 
-
-def _schedule(name, hparams):
-    if name.startswith("warmup_"):
-        return None
-    if name.startswith("g_"):
-        return hparams.generator_schedule
-    return hparams.discriminator_schedule
+    def _with_schedules(self, hparams):
+        return [
+            (optimizer, schedule)
+            for optimizers, schedule in (
+                (self.generators, hparams.generator_schedule),
+                (self.discriminators, hparams.discriminator_schedule),
+            )
+            if schedule is not None
+            for optimizer in optimizers.values()
+        ]

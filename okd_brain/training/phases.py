@@ -6,7 +6,6 @@ progress bars, intra-epoch checkpoints and limits count all updates alike.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,23 +26,35 @@ class Phase:
     ----------
     name : str
         "warmup", "generator", "current" or "replay".
-    items : callable
-        Returns the items, the same on every process; called when the phase
-        begins, since the current set exists only then.
     size : int
         How many items are expected, for the progress bar.
     batch_size : int
         Items per batch and process.
+    order : str
+        Names the random order of the items, where they are shuffled.
     """
 
     name: str
-    items: Callable
     size: int
     batch_size: int = 1
+    order: str = ""
 
 
 def share(items, rank=0, world_size=1):
     """Return one process's items; all get the same number, some twice.
+
+    Arguments
+    ---------
+    items : list
+        Items of all processes.
+    rank : int
+        Number of this process.
+    world_size : int
+        How many processes there are.
+
+    Returns
+    -------
+    list
 
     Example
     -------
@@ -60,22 +71,30 @@ class PhasedLoader:
 
     Arguments
     ---------
-    plan : callable
+    phases : callable
         epoch -> list of Phase.
+    items : callable
+        phase, epoch -> list of items, the same on every process; called when the
+        phase begins, since the current set exists only then.
     load : callable
         item -> dict of what a batch is made of (run in the worker processes).
-    rank, world_size : int
-        This process and the number of processes.
+    rank : int
+        Number of this process.
+    world_size : int
+        How many processes there are.
     batches_per_phase : int, optional
         Cut every phase to this many batches (``--debug``).
-    **loader_kwargs
+    **loader_kwargs : dict
         Further arguments of ``torch.utils.data.DataLoader``, such as
         ``num_workers`` or ``pin_memory``.
 
     Example
     -------
-    >>> plan = lambda epoch: [Phase("current", lambda: [1, 2, 3], 3, 2)]
-    >>> loader = PhasedLoader(plan, load=lambda item: {"item": item})
+    >>> loader = PhasedLoader(
+    ...    phases=lambda epoch: [Phase("current", size=3, batch_size=2)],
+    ...    items=lambda phase, epoch: [1, 2, 3],
+    ...    load=lambda item: {"item": item},
+    ... )
     >>> loader.set_epoch(1)
     >>> [(name, batch.item.tolist()) for name, batch in loader]
     [('current', [1, 2]), ('current', [3])]
@@ -83,14 +102,16 @@ class PhasedLoader:
 
     def __init__(
         self,
-        plan,
+        phases,
+        items,
         load,
         rank=0,
         world_size=1,
         batches_per_phase=None,
         **loader_kwargs,
     ):
-        self.plan = plan
+        self.phases = phases
+        self.items = items
         self.load = load
         self.rank = rank
         self.world_size = world_size
@@ -104,13 +125,13 @@ class PhasedLoader:
         self.batches_done = 0
 
     def set_epoch(self, epoch):
-        """Say which epoch the next iteration is."""
+        """Set the epoch that the next iteration passes through."""
         self.epoch = epoch
 
     def __len__(self):
         return sum(
             self._batches(-(-phase.size // self.world_size), phase.batch_size)
-            for phase in self.plan(self.epoch)
+            for phase in self.phases(self.epoch)
         )
 
     def _batches(self, items, batch_size):
@@ -120,10 +141,11 @@ class PhasedLoader:
         return min(batches, self.batches_per_phase)
 
     def __iter__(self):
-        plan = self.plan(self.epoch)
-        while self.phase_index < len(plan):
-            phase = plan[self.phase_index]
-            items = share(phase.items(), self.rank, self.world_size)
+        phases = self.phases(self.epoch)
+        while self.phase_index < len(phases):
+            phase = phases[self.phase_index]
+            items = self.items(phase, self.epoch)
+            items = share(items, self.rank, self.world_size)
             end = self._batches(len(items), phase.batch_size) * phase.batch_size
             loader = torch.utils.data.DataLoader(
                 _Loaded(

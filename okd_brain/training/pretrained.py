@@ -9,20 +9,17 @@
         discriminator: results/first/1/export/discriminator
 
 A generator's source is what ``export.load_generator`` takes: an export folder,
-a folder of SpeechBrain's MetricGAN+, or the id of a hub model.  Only weights
-are taken; optimizers start afresh.  A run that goes on from its own checkpoint
-does not read ``pretrained`` again.
+a folder of SpeechBrain's MetricGAN+, or the id of a hub model. Only weights are
+taken; optimizers start afresh. A run that goes on from its own checkpoint does
+not read ``pretrained`` again.
 """
 
 from collections.abc import Mapping
 
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.export import load_discriminator, load_generator
-from okd_brain.export.weights import fill
+from okd_brain.export import fill, load_discriminator, load_generator
 from okd_brain.messages import offer
-from okd_brain.metrics import parse_targets
-from okd_brain.training.networks import discriminator_heads
 
 logger = get_logger(__name__)
 
@@ -30,33 +27,32 @@ ALL_GENERATORS = "generators"
 DISCRIMINATOR = "discriminator"
 
 
-def start_from_pretrained(modules, hparams):
+def start_from_pretrained(networks, hparams):
     """Give networks of an experiment the weights that it names.
 
     Arguments
     ---------
-    modules : dict
-        From ``networks.build_modules``; changed in place.
+    networks : Networks
+        From ``build_modules``; changed in place.
     hparams : dict
-        With ``pretrained``, ``targets``, ``discriminator`` and
-        ``checkpointer``.
+        With ``pretrained``, ``curriculum`` and ``checkpointer``.
 
     Returns
     -------
     list of str
-        Names of the modules that got weights; none if the run goes on from a
-        checkpoint of its own.
+        Names of the networks that got weights; empty if the run goes on from
+        its own checkpoint.
 
     Raises
     ------
     ValueError
         If ``pretrained`` names what the experiment does not have (close matches
-        are offered), if a source is none, if weights do not fit in every name
-        and shape, if a head of the discriminator has no counterpart, or if no
-        stage trains generators and one of them has no source.
+        are offered), if a source holds no weights, if weights differ in name or
+        shape, if a head of the discriminator has no counterpart, or if no stage
+        trains generators and one of them has no source.
     """
-    targets = [target.name for target in parse_targets(hparams["targets"])]
-    sources = _sources(hparams["pretrained"] or {}, targets)
+    targets = {target.name: target for target in networks.targets}
+    sources = _sources(hparams["pretrained"] or {}, list(targets))
     untrained = [name for name in targets if name not in sources]
     if untrained and not hparams["curriculum"].generator_stages:
         raise ValueError(
@@ -73,15 +69,13 @@ def start_from_pretrained(modules, hparams):
     for name, source in sources.items():
         try:
             if name == DISCRIMINATOR:
-                heads = discriminator_heads(
-                    hparams["targets"], hparams["discriminator"]
-                )
-                _start_discriminators(modules, heads, source)
-                started += heads
+                _start_discriminators(networks, source)
+                started += networks.discriminator_heads
             else:
+                module = targets[name].module
                 weights = load_generator(source).state_dict()
-                fill(modules[f"g_{name}"], weights, source)
-                started.append(f"g_{name}")
+                fill(networks[module], weights, source)
+                started.append(module)
         except ValueError as error:
             raise ValueError(f"pretrained {name}: {error}") from error
         logger.info("%s starts from %s.", name, source)
@@ -115,22 +109,22 @@ def _sources(pretrained, targets):
     return {**everywhere, **pretrained}
 
 
-def _start_discriminators(modules, heads, source):
-    """Find the network of the same heads for each, and copy it.
+def _start_discriminators(networks, source):
+    """Copy to each discriminator the exported network of the same heads.
 
-    Some heads of a network are not enough: its last layer is normalised as a
+    A part of a network's heads is not enough: its last layer is normalised as a
     whole (spectral norm), so that a part of it gives other scores.
     """
     available = {}
-    for network, names in load_discriminator(source):
-        keys = [frozenset(name.split("+")) for name in names]
+    for network, heads in load_discriminator(source):
+        keys = [frozenset(head.split("+")) for head in heads]
         available[frozenset(keys)] = (network, keys)
-    for module_name, own in heads.items():
+    for name, own in networks.discriminator_heads.items():
         keys = [frozenset(m.name for m in head.metrics) for head in own]
         if frozenset(keys) not in available:
             listed = "; ".join(
-                " and ".join(sorted("+".join(sorted(key)) for key in networks))
-                for networks in available
+                " and ".join(sorted("+".join(sorted(key)) for key in heads))
+                for heads in available
             )
             raise ValueError(
                 f"{source} has no network of just the heads "
@@ -143,4 +137,4 @@ def _start_discriminators(modules, heads, source):
         for part in ("weight_orig", "weight_u", "bias"):
             key = f"linears.{len(network.linears) - 1}.{part}"
             weights[key] = weights[key][rows]
-        fill(modules[module_name], weights, source)
+        fill(networks[name], weights, source)

@@ -1,8 +1,8 @@
 """Replay: enhanced speech of past epochs with its true scores.
 
-The waves lie as float WAV files in one folder; what is known of them are plain
-records, saved as JSON lines inside each checkpoint, so that a resumed run sees
-exactly the replay of the moment it was saved at, whatever was written since.
+The waves are float WAV files in one folder. What is known about them are plain
+records, saved as JSON lines in each checkpoint, so that a resumed run sees
+exactly the replay at the moment of the checkpoint, whatever was written since.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ FORMAT = 1  # of the saved records
 
 @dataclass(frozen=True)
 class Record:
-    """One enhanced excerpt and how it scored.
+    """An enhanced excerpt and its scores.
 
     Attributes
     ----------
@@ -35,11 +35,13 @@ class Record:
     epoch : int
         When.
     generator : str
-        By which generator (its target's name).
+        Target's name of the generator that enhanced it.
     file : str
         The wave, relative to the replay folder.
-    scores, noisy_scores : dict
-        Raw metric values of the enhanced and of the unprocessed excerpt.
+    scores : dict
+        Raw metric values of the enhanced excerpt.
+    unprocessed_scores : dict
+        Raw metric values of the unprocessed excerpt.
     """
 
     excerpt: Excerpt
@@ -47,12 +49,12 @@ class Record:
     generator: str
     file: str
     scores: dict
-    noisy_scores: dict
+    unprocessed_scores: dict
 
 
 @register_checkpoint_hooks
 class Replay:
-    """The current set and the past sets, and the files behind them.
+    """The current set, the past sets, and the files behind them.
 
     Arguments
     ---------
@@ -61,9 +63,14 @@ class Replay:
     sample_rate : int
         In Hz.
     limit : int, optional
-        How many past records are kept, the newest; None keeps all, as the
-        authors do.  With all kept, replay is 9 of 10 discriminator steps of a
+        How many past records are kept, the newest ones; None keeps all, as the
+        authors do. With all kept, replay is 9 of 10 discriminator steps of a
         750-epoch run.
+
+    Raises
+    ------
+    ValueError
+        If the limit is not positive.
 
     Example
     -------
@@ -72,9 +79,9 @@ class Replay:
     >>> replay = Replay(tmpdir, limit=2)
     >>> excerpt = Excerpt("p226_001", start=0, length=160)
     >>> for epoch in (1, 2, 3):
-    ...     file = replay.write(excerpt, epoch, torch.zeros(160))
-    ...     replay.current = [Record(excerpt, epoch, "pesq", file, {}, {})]
-    ...     replay.add_current()
+    ...    file = replay.write(excerpt, epoch, torch.zeros(160))
+    ...    replay.current = [Record(excerpt, epoch, "pesq", file, {}, {})]
+    ...    replay.add_current()
     >>> [record.epoch for record in replay.past]
     [2, 3]
     >>> [record.epoch for record in replay.sample(0.5, random.Random(1))]
@@ -124,7 +131,7 @@ class Replay:
         return torch.from_numpy(wave)
 
     def add_current(self):
-        """Let the current set become part of the past, the oldest fall out."""
+        """Make the current set part of the past, whose oldest records fall out."""
         self.past = self.past + self.current
         self.current = []
         if self.limit is not None:
@@ -157,7 +164,7 @@ class Replay:
         Arguments
         ---------
         saved : list of str or Path
-            What ``Checkpointer`` keeps of replays, one file per checkpoint.
+            Files of replays, one per checkpoint.
         """
         keep = {record.file for record in self.past + self.current}
         for path in saved:
@@ -170,7 +177,7 @@ class Replay:
     @mark_as_saver
     def _save(self, path):
         rows = [{"format": FORMAT, "past": len(self.past)}]
-        rows += [dataclasses.asdict(row) for row in self.past + self.current]
+        rows += [_as_row(record) for record in self.past + self.current]
         Path(path).write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     @mark_as_loader
@@ -187,7 +194,17 @@ def _read_records(path):
             f"version reads format {FORMAT}: resume with the version of okd "
             "that started the run."
         )
-    records = [
-        Record(**{**row, "excerpt": Excerpt(**row["excerpt"])}) for row in rows
-    ]
+    records = [_as_record(row) for row in rows]
     return records[: header["past"]], records[header["past"] :]
+
+
+def _as_row(record):
+    row = dataclasses.asdict(record)
+    row["noisy_scores"] = row.pop("unprocessed_scores")  # as it was named first
+    return row
+
+
+def _as_record(row):
+    row["unprocessed_scores"] = row.pop("noisy_scores")
+    row["excerpt"] = Excerpt(**row["excerpt"])
+    return Record(**row)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from okd_brain.analyses.plots import Point, draw_lines, draw_matrices
+from okd_brain.analyses import draw_lines, draw_matrices
+from okd_brain.analyses.plots import Point
 
 POINTS = [
     Point(split, metric, system, epoch, 1.5 + 0.1 * epoch + offset)

@@ -21,7 +21,7 @@ from okd_brain.corpora import (
     prepare_mixture_corpus,
 )
 from okd_brain.corpora.mixing_plan import MAX_MIXTURES
-from okd_brain.results.conditions import find_conditions, read_conditions
+from okd_brain.results import find_conditions, read_conditions
 
 SPLITS = ("train", "valid", "test")
 PLAN = {

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import runpy
 import shutil
 
 import numpy as np
@@ -16,11 +15,12 @@ from experiments import (
     write_speech_and_noise,
 )
 
-from okd_brain.evaluation.command import main
-from okd_brain.evaluation.tasks import LISTENING
+from okd_brain.evaluation import LISTENING, main
 from okd_brain.export import export_generator
 from okd_brain.generators import BandGainGenerator, CausalLSTMGenerator
 from okd_brain.metrics import METRICS
+
+pytestmark = pytest.mark.slow  # trains first
 
 NAMES = [f"{t}_1_wind_{snr_db}dB" for t in ("b", "d") for snr_db in (-5, 5)]
 CHEAP = ["estoi", "si_sdr"]  # one of the ear, one of the device
@@ -288,11 +288,3 @@ def test_noise_that_a_model_cannot_take_is_a_failure(
     missing = results(tmp_path)["not_scored"]
     assert missing["estoi"] == dict.fromkeys([*CHEAP, "power_ratio_db"], 1)
     assert missing["ssdrc"] == {"estoi": 1}  # the device knows no noise
-
-
-def test_the_recipe_has_the_command(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["evaluate.py", "--help"])
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(LE_RECIPE / "evaluate.py"), run_name="__main__")
-    assert stop.value.code == 0
-    assert "--noise DIR" in capsys.readouterr().out

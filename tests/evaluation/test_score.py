@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +10,10 @@ import pytest
 import soundfile
 from scoring_signals import RATE, noisy, speech
 
-from okd_brain.evaluation import score
-from okd_brain.evaluation.files import Files, match, read
+from okd_brain.evaluation.files import Files, match, read, score_files
+from okd_brain.evaluation.score import main
 from okd_brain.metrics import METRICS
-from okd_brain.results.statistics import Summary, summarise, table
-from okd_brain.scoring import Failure
+from okd_brain.scoring import Failure, Scorer
 
 UTTERANCES = ["a", "b", "sub/c"]
 
@@ -39,37 +37,42 @@ def folders(tmp_path):
     return tmp_path
 
 
+def score(files, metrics):
+    with Scorer(metrics) as scorer:
+        return score_files(scorer, files)
+
+
 def run(*arguments):
-    return score.main([*map(str, arguments), "--n_jobs", "1"])
+    return main([*map(str, arguments), "--n_jobs", "1"])
 
 
 def test_folders_are_scored_like_their_files(folders):
     metrics = ["pesq", "csig", "si_sdr"]
     files = match(folders / "clean", folders / "enhanced")
-    scores, failures = score.score_files(files, metrics)
+    scores, failures = score(files, metrics)
     assert [utterance.utterance for utterance in files] == UTTERANCES
     assert failures == []
-    for row, utterance in zip(scores, files, strict=True):
+    for utterance in files:
         clean, _ = soundfile.read(utterance.clean, dtype="float32")
         enhanced, _ = soundfile.read(utterance.enhanced, dtype="float32")
-        expected = [
-            METRICS[name].score(reference=clean, degraded=enhanced)
+        assert scores[utterance.utterance] == {
+            name: METRICS[name].score(reference=clean, degraded=enhanced)
             for name in metrics
-        ]
-        assert row.tolist() == expected
+        }
 
 
 def test_the_ear_hears_the_noise_and_the_device_does_not(folders):
     device = METRICS["si_sdr"]
     ear = replace(device, name="ear", hears="ear")
     paths = [folders / name for name in ("clean", "enhanced", "noise")]
-    scores, _ = score.score_files(match(*paths), [device, ear])
-    without, _ = score.score_files(match(*paths[:2]), [device, ear])
-    assert (scores[:, 0] == without[:, 0]).all()
-    assert (scores[:, 1] < without[:, 1] - 10).all()
-    signals = read(match(*paths)[0])
+    scores, _ = score(match(*paths), [device, ear])
+    without, _ = score(match(*paths[:2]), [device, ear])
+    for name in UTTERANCES:
+        assert scores[name]["si_sdr"] == without[name]["si_sdr"]
+        assert scores[name]["ear"] < without[name]["ear"] - 10
+    _, heard, played = read(match(*paths)[0]).compared
     np.testing.assert_allclose(
-        signals.heard - signals.enhanced,
+        heard - played,
         soundfile.read(folders / "noise" / "a.wav", dtype="float32")[0],
         atol=1e-6,
     )
@@ -83,12 +86,14 @@ def test_the_command_writes_csv_and_prints_a_summary(folders, capsys):
     with output.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["utterance"] for row in rows] == UTTERANCES
-    expected, _ = score.score_files(match(*paths), ["stoi", "si_sdr"])
-    for name, column in zip(["stoi", "si_sdr"], expected.T, strict=True):
-        assert [float(row[name]) for row in rows] == column.tolist()
+    expected, _ = score(match(*paths), ["stoi", "si_sdr"])
+    for row in rows:
+        found = {name: float(row[name]) for name in ("stoi", "si_sdr")}
+        assert found == expected[row["utterance"]]
     head, stoi, si_sdr = capsys.readouterr().out.splitlines()
     assert head.split()[:2] == ["metric", "mean"]
-    assert stoi.split()[:2] == ["stoi", f"{expected[:, 0].mean():.3f}"]
+    mean = np.mean([scores["stoi"] for scores in expected.values()])
+    assert stoi.split()[:2] == ["stoi", f"{mean:.3f}"]
     assert si_sdr.split()[-1] == "3"
 
 
@@ -111,7 +116,7 @@ def test_the_command_writes_json_and_reports_what_failed(
     names = ["segsnr", "stoi"]
     assert sorted(failed) == [(u, m) for u in ("silent", "text") for m in names]
     assert "silent: stoi: the reference is silent" in caplog.text
-    assert caplog.text.count("text.wav: cannot be read") == 1
+    assert caplog.text.count("text.wav cannot be read") == 1
 
 
 def test_two_files_can_be_scored(folders, capsys):
@@ -128,8 +133,8 @@ def test_other_rates_are_converted(tmp_path):
         hum = np.sin(2 * np.pi * 50 * time) / 40
         clean, enhanced = tmp_path / f"c{rate}.wav", tmp_path / f"e{rate}.wav"
         store(clean, tone, rate), store(enhanced, tone + hum, rate)
-        scores, _ = score.score_files([Files("x", clean, enhanced)], ["si_sdr"])
-        found.append(scores.item())
+        scores, _ = score([Files("x", clean, enhanced)], ["si_sdr"])
+        found.append(scores["x"]["si_sdr"])
     assert found == pytest.approx([found[1]] * 3, abs=0.05)
 
 
@@ -142,9 +147,9 @@ def test_tails_of_a_hop_are_cut(folders):
 @pytest.mark.parametrize(
     ("name", "signal", "rate", "message"),
     [
-        ("longer", noisy()[:-300], RATE, "lengths differ; .* samples"),
-        ("rate", noisy()[::2], 8000, "sample rates differ; .*8000 Hz"),
-        ("stereo", np.stack([noisy()] * 2, 1), RATE, "has 2 channels; needs 1"),
+        ("longer", noisy()[:-300], RATE, "52262 samples, .*may differ by 256"),
+        ("rate", noisy()[::2], 8000, "has 8000 Hz, .* 16000 Hz"),
+        ("stereo", np.stack([noisy()] * 2, 1), RATE, "2 channels, must have 1"),
     ],
 )
 def test_files_that_do_not_fit_are_failures(
@@ -153,8 +158,8 @@ def test_files_that_do_not_fit_are_failures(
     clean, enhanced = tmp_path / "clean.wav", tmp_path / "enhanced.wav"
     store(clean, speech()), store(enhanced, signal, rate)
     files = [Files(name, clean, enhanced)]
-    scores, failures = score.score_files(files, ["stoi", "si_sdr"])
-    assert np.isnan(scores).all()
+    scores, failures = score(files, ["stoi", "si_sdr"])
+    assert np.isnan([*scores[name].values()]).all()
     assert [f.metric for f in failures] == ["stoi", "si_sdr"]
     with pytest.raises(ValueError, match=message) as error:
         read(files[0])
@@ -181,59 +186,11 @@ def test_wrong_commands_end_with_2_and_say_why(folders, capsys):
         ((clean, enhanced, "--n_jobs", "0"), "n_jobs must be a positive"),
     ]:
         with pytest.raises(SystemExit) as stop:
-            score.main(list(map(str, arguments)))
+            main(list(map(str, arguments)))
         assert stop.value.code == 2
         assert message in capsys.readouterr().err
 
 
-def test_long_lists_of_missing_files_are_cut(folders):
-    for index in range(8):
-        store(folders / "enhanced" / f"x{index}.wav", speech())
-    with pytest.raises(ValueError, match="x0, x1, x2, x3, x4 and 3 more"):
-        match(folders / "clean", folders / "enhanced")
-
-
-def test_hidden_files_and_other_files_are_not_audio(folders):
-    store(folders / "enhanced" / ".trash" / "z.wav", speech())
-    (folders / "enhanced" / "notes.txt").write_text("good")
-    files = match(folders / "clean", folders / "enhanced")
-    assert [utterance.utterance for utterance in files] == UTTERANCES
-
-
-def test_the_interval_is_that_of_the_normal_law():
-    values = np.random.default_rng(0).normal(3.0, 0.5, 400)
-    summary = summarise(values)
-    half_width = 1.96 * 0.5 / np.sqrt(400)
-    assert summary.mean == pytest.approx(values.mean())
-    assert summary.std == pytest.approx(values.std(ddof=1))
-    assert summary.low == pytest.approx(values.mean() - half_width, abs=0.01)
-    assert summary.high == pytest.approx(values.mean() + half_width, abs=0.01)
-    assert summary == summarise(np.r_[values, np.nan])
-
-
-@pytest.mark.parametrize(
-    ("values", "mean", "high", "scored"),
-    [
-        ([], math.nan, math.nan, 0),
-        ([math.nan], math.nan, math.nan, 0),
-        ([2.0], 2.0, 2.0, 1),
-        ([2.0, math.inf], math.inf, math.inf, 2),
-    ],
-)
-def test_few_and_infinite_scores_have_a_summary(values, mean, high, scored):
-    summary = summarise(np.array(values))
-    numbers = [summary.mean, summary.high, summary.scored, summary.std]
-    np.testing.assert_equal(numbers, [mean, high, scored, math.nan])
-
-
-def test_the_table_shows_missing_numbers():
-    nothing = Summary(math.nan, math.nan, math.nan, math.nan, 0)
-    assert table({"pesq": nothing}).splitlines()[1].split()[:2] == [
-        "pesq",
-        "nan",
-    ]
-
-
 def test_the_script_is_declared():
-    setup = Path(__file__).parents[1] / "setup.cfg"
+    setup = Path(__file__).parents[2] / "setup.cfg"
     assert "okd-score = okd_brain.evaluation.score:main" in setup.read_text()

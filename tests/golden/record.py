@@ -37,7 +37,7 @@ from experiments import (  # noqa: E402
 from small_networks import SmallDiscriminator, SmallGenerator  # noqa: E402
 
 from okd_brain.brain import OKDBrain  # noqa: E402
-from okd_brain.training.networks import build_modules  # noqa: E402
+from okd_brain.training import build_modules  # noqa: E402
 
 SCRIPTS = {"SE": RECIPE, "LE": LE_RECIPE}
 CHECKPOINT = GOLDEN / "checkpoint"

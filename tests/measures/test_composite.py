@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from scoring_signals import noisy, speech
 
-from okd_brain.measures import frames
-from okd_brain.measures.composite import CompositeReference
-from okd_brain.measures.frames import frame_spectra
-from okd_brain.measures.linear_prediction import constant_predictor, predictors
+from okd_brain.measures import CompositeReference, composite
+from okd_brain.measures.composite import (
+    constant_predictor,
+    frame_spectra,
+    predictors,
+)
 
 UTTERANCES = [0, 20, 40]
 
@@ -87,7 +89,7 @@ def test_one_reference_serves_many_and_changes_nothing():
 @pytest.mark.parametrize("block_frames", [1, 7, 1000])
 def test_the_size_of_blocks_does_not_matter(monkeypatch, block_frames):
     expected = CompositeReference(speech()).distances(noisy())
-    monkeypatch.setattr(frames, "BLOCK_FRAMES", block_frames)
+    monkeypatch.setattr(composite, "BLOCK_FRAMES", block_frames)
     distances = CompositeReference(speech()).distances(noisy())
     assert distances == pytest.approx(expected, abs=1e-10)
 

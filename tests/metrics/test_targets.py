@@ -42,7 +42,11 @@ def test_two_records_may_not_share_a_name():
 def test_targets_are_named_after_terms_and_numbered():
     targets = [["pesq"], ["csig+cbak"], ["pesq", "csig"], ["pesq"], ["pesq"]]
     names = ["pesq", "csig+cbak", "pesq_csig", "pesq_2", "pesq_3"]
-    assert [target.name for target in parse_targets(targets)] == names
+    parsed = parse_targets(targets)
+    assert [target.name for target in parsed] == names
+    # Keys of checkpoints, so they must never change.
+    assert [target.module for target in parsed] == [f"g_{n}" for n in names]
+    assert parsed[3].warmup_optimizer == "warmup_g_pesq_2"
 
 
 def test_equal_terms_share_a_head_whatever_their_order():

@@ -13,7 +13,7 @@ from experiments import (
 from hyperpyyaml import load_hyperpyyaml
 
 from okd_brain.metrics import parse_targets
-from okd_brain.training.networks import discriminator_heads
+from okd_brain.training import discriminator_heads
 
 HPARAMS = sorted((LE_RECIPE / "hparams").glob("*.yaml"))
 
@@ -69,7 +69,8 @@ def test_every_yaml_trains_tests_and_exports(
     )
     with open(tmp_path / "hyperparams.yaml") as stream:
         hparams = load_hyperpyyaml(stream)
-    names = [target.name for target in parse_targets(hparams["targets"])]
+    targets = parse_targets(hparams["targets"])
+    names = [target.name for target in targets]
     results = json.loads((tmp_path / "results.json").read_text())
     assert list(results["systems"]) == ["unprocessed", "ssdrc", *names]
     # In every frame, some power is lost where frames overlap.
@@ -79,9 +80,10 @@ def test_every_yaml_trains_tests_and_exports(
     for name in names:
         assert results["checkpoints"][name]["steps"][f"g_{name}"] == 1
         assert (tmp_path / "export" / name / "enhance_model.ckpt").is_file()
-    networks = discriminator_heads(hparams["targets"], hparams["discriminator"])
+    networks = discriminator_heads(targets, hparams["discriminator"])
     steps = results["checkpoints"][names[0]]["steps"]
-    assert {name for name in steps if name.startswith("d")} == set(networks)
+    generators = {target.module for target in targets}
+    assert set(steps) == {*generators, *networks}
     # Two sources in each current pass, one in replay; two epochs of one mixture.
     assert {steps[name] for name in networks} == {2 * (2 + 1 + 2)}
 

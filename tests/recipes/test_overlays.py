@@ -10,7 +10,7 @@ from okd_brain.config import read_experiment
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.metrics import parse_targets
 from okd_brain.mimicry import kl, l1
-from okd_brain.training.networks import discriminator_heads
+from okd_brain.training import discriminator_heads
 
 HPARAMS = RECIPE / "hparams"
 OVERLAYS = sorted(path for path in HPARAMS.glob("*.yaml") if path != BASE)
@@ -47,8 +47,9 @@ def load(name, tmp_path):
 @pytest.mark.parametrize("name", METHODS)
 def test_each_method_has_its_networks(name, tmp_path):
     hparams = load(name, tmp_path)
-    names = [target.name for target in parse_targets(hparams["targets"])]
-    networks = discriminator_heads(hparams["targets"], hparams["discriminator"])
+    targets = parse_targets(hparams["targets"])
+    names = [target.name for target in targets]
+    networks = discriminator_heads(targets, hparams["discriminator"])
     heads = [[head.name for head in own] for own in networks.values()]
     assert (names, heads) == METHODS[name]
 

@@ -4,7 +4,6 @@ import csv
 import importlib.util
 import json
 import re
-from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -18,12 +17,11 @@ from stand_ins import stand_in_for_speechmos
 
 from okd_brain.config import read_experiment
 from okd_brain.corpora import MixingPlan
-from okd_brain.enhance import command as enhance
+from okd_brain.enhance import main as okd_enhance
 from okd_brain.export import load_discriminator
-from okd_brain.measures.optional import is_installed
+from okd_brain.measures import is_installed
 from okd_brain.metrics import parse_targets
-from okd_brain.training import run as recipe
-from okd_brain.training.networks import discriminator_heads
+from okd_brain.training import discriminator_heads
 
 HPARAMS = sorted((RECIPE / "hparams").glob("*.yaml"))
 SCHEDULES = sorted((RECIPE / "hparams" / "schedules").glob("*.yaml"))
@@ -32,7 +30,6 @@ WARM = (
     "--warmup_epochs=2",
     "--discriminator_epochs=1",
 )
-MAX_OVERLAY_LINES = 12  # DESIGN section 6
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +87,8 @@ def test_every_yaml_trains_tests_and_exports(
     run(train, corpus, tmp_path, yaml, "--report_metrics=[pesq]", samples=1)
     with open(tmp_path / "hyperparams.yaml") as stream:
         hparams = load_hyperpyyaml(stream)
-    names = [target.name for target in parse_targets(hparams["targets"])]
+    targets = parse_targets(hparams["targets"])
+    names = [target.name for target in targets]
 
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["split"] == "test"
@@ -114,7 +112,7 @@ def test_every_yaml_trains_tests_and_exports(
         assert {
             path.name for path in (tmp_path / "export" / name).iterdir()
         } >= {"hyperparams.yaml", "enhance_model.ckpt"}
-    networks = discriminator_heads(hparams["targets"], hparams["discriminator"])
+    networks = discriminator_heads(targets, hparams["discriminator"])
     discriminators = load_discriminator(tmp_path / "export" / "discriminator")
     assert [names for _, names in discriminators] == [
         tuple(head.name for head in heads) for heads in networks.values()
@@ -175,20 +173,23 @@ def test_a_warm_start_for_others(train, corpus, tmp_path):
     assert [names for _, names in heads] == [("pesq",), ("csig",)]
 
 
-def test_results_come_last(monkeypatch):
+def test_results_come_last(train, monkeypatch):
     """Whoever finds results.json may rely on the exports."""
     order = []
+
+    def report_on(brain, dataset, *, corpus, split):
+        assert (dataset, corpus) == (f"{split} set", "tiny")
+        order.append(split)
+
+    datasets = {"valid": "valid set", "test": "test set"}
+    monkeypatch.setattr(train, "build", lambda argv: (None, datasets, "tiny"))
+    monkeypatch.setattr(train, "fit", lambda *_: order.append("fit"))
+    monkeypatch.setattr(train, "report_on", report_on)
     monkeypatch.setattr(
-        recipe, "report_on", lambda *_, split, corpus: order.append(split)
+        train, "export_trained", lambda *_, **details: order.append("export")
     )
-    monkeypatch.setattr(
-        recipe, "export_trained", lambda *_, **details: order.append("export")
-    )
-    brain = MagicMock()
-    brain.selection.split = "valid"
-    datasets = dict.fromkeys(("train", "valid", "test"))
-    recipe.train_and_test(brain, datasets, "tiny")
-    assert order == ["valid", "export", "test"]
+    train.run([])
+    assert order == ["fit", "valid", "export", "test"]
 
 
 def test_a_metric_of_ones_own(train, corpus, tmp_path):
@@ -285,7 +286,7 @@ def test_the_export_enhances_as_the_test_did(trained, corpus, tmp_path):
     expected = stock.enhance_batch(torch.from_numpy(wave)[None], torch.ones(1))[
         0
     ].numpy()
-    code = enhance.main(
+    code = okd_enhance(
         [str(trained / "export" / "pesq"), str(noisy), "-o", str(tmp_path)]
     )
     assert code == 0

@@ -4,13 +4,7 @@ import csv
 import json
 import math
 
-from okd_brain.results.report import (
-    make_results,
-    table,
-    write_breakdown,
-    write_results,
-)
-from okd_brain.scoring.board import means
+from okd_brain.results import make_results, write_breakdown, write_results
 
 SCORES = {
     "noisy": {
@@ -68,33 +62,6 @@ def test_every_utterance_is_in_the_csv(tmp_path):
         "pesq": "3.0",
         "stoi": "0.5",
     }
-    assert not list(tmp_path.glob("*.part"))
-
-
-def test_table_shows_what_could_not_be_scored(tmp_path):
-    lines = table(write(tmp_path)).splitlines()
-    assert lines[-2] == "| noisy |  | 1.500 | n/a |"
-    assert lines[-1] == "| csig+cbak | 4 | 3.000 | 0.600 |"
-
-
-def test_table_says_what_was_chosen_on_the_test_set():
-    origins = {
-        "honest": {"epoch": 1, "chosen_on": "valid"},
-        "published": {"epoch": 2, "chosen_on": "test"},
-        "imported": {},
-    }
-    scores = dict.fromkeys(["noisy", *origins], SCORES["noisy"])
-    results = make_results(
-        corpus="tiny", split="test", scores=scores, origins=origins
-    )
-    title = table(results).splitlines()[0]
-    assert title == (
-        "tiny, test, 2 utterances; CHOSEN ON THE TEST SET: published"
-    )
-
-
-def test_means_of_nothing_are_not_a_number():
-    assert math.isnan(means({"a": {"pesq": math.nan}})["pesq"])
 
 
 def test_a_breakdown_says_what_the_test_set_has_chosen(tmp_path):

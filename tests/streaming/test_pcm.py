@@ -18,7 +18,7 @@ import okd_brain
 from okd_brain.enhance import main
 from okd_brain.export import export_generator
 from okd_brain.generators import BLSTMGenerator
-from okd_brain.streaming.pcm import enhance_pcm
+from okd_brain.streaming import enhance_pcm
 
 ROOT = Path(okd_brain.__file__).parents[1]
 HALF_A_STEP = 0.5 / 2**15
@@ -205,6 +205,7 @@ def test_interrupted(pipes, model, tmp_path):
     assert path.stat().st_size >= 4000 - 2 * 512
 
 
+@pytest.mark.slow
 def test_as_a_process_live_and_cut_off(model):
     """A chunk comes out while the next has not gone in; then the pipe breaks."""
     environment = dict(os.environ)

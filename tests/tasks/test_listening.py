@@ -9,7 +9,7 @@ import torch
 from experiments import RATE, speech
 from speechbrain.dataio.batch import PaddedBatch
 
-from okd_brain.gain_generators import BandGainGenerator, CumulativeLayerNorm
+from okd_brain.generators import BandGainGenerator, CumulativeLayerNorm
 from okd_brain.metrics import METRICS
 from okd_brain.signals import (
     band_matrix,
@@ -17,7 +17,7 @@ from okd_brain.signals import (
     erb_centres,
 )
 from okd_brain.tasks import ListeningEnhancement
-from okd_brain.tasks.equal_power import frame_power
+from okd_brain.tasks.bands import frame_power
 
 QUALITY = {
     "pesq",

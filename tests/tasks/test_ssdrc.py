@@ -6,30 +6,32 @@ from intelligibility_pairs import SAMPLES, prompt
 
 from okd_brain.metrics import METRICS
 from okd_brain.noises import speech_shaped
-from okd_brain.tasks import spectral_shaping
-from okd_brain.tasks.range_compression import compress_range, envelope
-from okd_brain.tasks.spectral_shaping import (
+from okd_brain.tasks.ssdrc import (
+    compress_range,
+    envelope,
     formants,
     shape_spectrum,
+    ssdrc,
     voicing_probability,
 )
-from okd_brain.tasks.ssdrc import ssdrc
 
 SNR_DB = -5.0
 RATE = 16000
 PROMPTS = {
-    talker: [prompt(path.stem) for path in sorted(SAMPLES.glob(f"{talker}_*"))]
-    for talker in ("allison", "carlo", "june", "ivrvoice")
+    speaker: [
+        prompt(path.stem) for path in sorted(SAMPLES.glob(f"{speaker}_*"))
+    ]
+    for speaker in ("allison", "carlo", "june", "ivrvoice")
 }
 SPEECH = PROMPTS["allison"][0]
 
 
-@pytest.mark.parametrize("talker", PROMPTS)
-def test_is_understood_better_in_steady_noise_at_the_same_power(talker):
+@pytest.mark.parametrize("speaker", PROMPTS)
+def test_is_understood_better_in_steady_noise_at_the_same_power(speaker):
     rng = np.random.default_rng(0)
     gains = {"estoi": [], "siib": []}
-    for speech in PROMPTS[talker][::2]:
-        noise = speech_shaped(len(speech), rng, PROMPTS[talker])
+    for speech in PROMPTS[speaker][::2]:
+        noise = speech_shaped(len(speech), rng, PROMPTS[speaker])
         noise *= rms(speech) / rms(noise) * 10 ** (-SNR_DB / 20)
         for name, gain in gains.items():
             before, after = (
@@ -68,18 +70,18 @@ def test_level_does_not_matter(factor):
     )
 
 
-@pytest.mark.parametrize("talker", PROMPTS)
-def test_compresses(talker):
-    speech = np.concatenate(PROMPTS[talker])
+@pytest.mark.parametrize("speaker", PROMPTS)
+def test_compresses(speaker):
+    speech = np.concatenate(PROMPTS[speaker])
     shaped = shape_spectrum(speech)
     before = level_range_db(speech)
     assert level_range_db(compress_range(shaped)) < level_range_db(shaped) - 5
     assert level_range_db(ssdrc(speech)) < before
 
 
-@pytest.mark.parametrize("talker", PROMPTS)
-def test_moves_power_to_the_range_of_consonants(talker):
-    speech = np.concatenate(PROMPTS[talker])
+@pytest.mark.parametrize("speaker", PROMPTS)
+def test_moves_power_to_the_range_of_consonants(speaker):
+    speech = np.concatenate(PROMPTS[speaker])
     rise = consonants_db(ssdrc(speech)) - consonants_db(speech)
     assert 10 < rise < 25  # the fixed gain alone: 12 to 21 dB
 
@@ -120,7 +122,7 @@ def test_sharpens_formants_of_a_vowel_and_not_of_hiss():
 
 
 def test_pre_emphasis_follows_voicing(monkeypatch):
-    monkeypatch.setattr(spectral_shaping, "SHARPENING", 0.0)
+    monkeypatch.setattr("okd_brain.tasks.ssdrc.SHARPENING", 0.0)
     time = np.arange(RATE) / RATE
     voiced = np.sin(2 * np.pi * 100 * time)
     voiced += 0.001 * np.sin(2 * np.pi * 4500 * time)

@@ -1,29 +1,12 @@
-"""Stages, phases and validation of each epoch."""
+"""Stage, excerpts and validation of each epoch."""
 
 import random
 
 import pytest
 
-from okd_brain.training.curriculum import Curriculum
-from okd_brain.training.replay import Replay
+from okd_brain.training import Curriculum
 
 LENGTHS = {f"u{number}": 16000 for number in range(10)}
-
-
-def names(curriculum, epoch):
-    plan = curriculum.plan(epoch, LENGTHS, Replay("unused"), lambda epoch: [])
-    return [phase.name for phase in plan]
-
-
-DISCRIMINATOR = ["current", "replay", "current"]
-
-
-def test_the_papers_schedule():
-    """No preparation; the first epoch trains D only (authors' train.py)."""
-    curriculum = Curriculum(number_of_epochs=750, seed=1)
-    assert names(curriculum, 1) == DISCRIMINATOR
-    assert names(curriculum, 2) == ["generator", *DISCRIMINATOR]
-    assert curriculum.last_epoch == 750
 
 
 def test_stages_follow_one_another():
@@ -34,12 +17,13 @@ def test_stages_follow_one_another():
         discriminator_epochs=1,
         valid_interval=3,
     )
-    assert [names(curriculum, epoch)[0] for epoch in range(1, 8)] == (
-        ["warmup"] * 2 + ["current"] + ["generator"] * 4
+    assert [curriculum.stage_of(epoch) for epoch in range(1, 8)] == (
+        ["warmup"] * 2 + ["discriminator"] + ["okd"] * 4
     )
     validated = [e for e in range(1, 8) if curriculum.is_validated(e)]
     assert validated == [2, 6, 7]  # each stage's end, and every third
     assert len(curriculum.draw(LENGTHS, 1)) == 10
+    assert curriculum.last_epoch == 7
 
 
 @pytest.mark.parametrize(
@@ -57,7 +41,7 @@ def test_a_warm_start_has_no_stage_of_okd(lengths, stages, validated):
     assert curriculum.generator_stages == stages
     epochs = range(1, curriculum.last_epoch + 1)
     assert [e for e in epochs if curriculum.is_validated(e)] == validated
-    assert not any("generator" in names(curriculum, e) for e in epochs)
+    assert "okd" not in map(curriculum.stage_of, epochs)
 
 
 @pytest.mark.parametrize("epochs, last", [(750, 4), (1, 3), (0, 2)])

@@ -9,8 +9,7 @@ from okd_brain.brain import OKDBrain
 from okd_brain.discriminators import Discriminator
 from okd_brain.export import export_discriminator, export_generator
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
-from okd_brain.training.networks import build_modules
-from okd_brain.training.pretrained import start_from_pretrained
+from okd_brain.training import build_modules, start_from_pretrained
 
 CAUSAL = "--generator=!name:okd_brain.generators.CausalLSTMGenerator"
 
@@ -154,7 +153,10 @@ def test_weights_of_another_network(tmp_path):
         ({"segsnr": None}, "pretrained segsnr is None, but it must be a fold"),
         (["x"], r"pretrained is \['x'\], but it must be one source"),
         ("no folder", "pretrained si_sdr: 'no folder' is not a folder"),
-        ({"discriminator": "none"}, "none is no folder of exported discrimi"),
+        (
+            {"discriminator": "none"},
+            "none is not a folder of exported discrimi",
+        ),
     ],
 )
 def test_mistakes_are_named(tmp_path, pretrained, reason):

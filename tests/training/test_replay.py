@@ -46,7 +46,9 @@ def test_saved_records_come_back(tmp_path):
     other._load(tmp_path / "saved", True)
     assert (other.past, other.current) == (replay.past, replay.current)
     rows = (tmp_path / "saved").read_text().splitlines()
-    assert json.loads(rows[1])["scores"] == {"pesq": 3.0}  # JSON, no pickle
+    row = json.loads(rows[1])  # JSON, no pickle
+    assert row["scores"] == {"pesq": 3.0}
+    assert row["noisy_scores"] == {"pesq": 1.5}  # its name since the first run
 
 
 def test_an_unknown_format_is_refused(tmp_path):

@@ -9,16 +9,21 @@ Kates's program, read in pyclarity, for an audiogram of 0 dB hearing loss.
 
 Sounds are at 24 kHz and in units of the hearing threshold: an RMS of 1 is
 0 dB SPL. One band of a whole utterance is processed at a time, which stays
-in the cache of one core.
+in the cache of one core. Signals come to the ear through ``at_24_khz``, and
+``LagFinder`` tells how much later one of them is than another.
 """
 
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import butter, lfilter, upfirdn
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.signal import butter, lfilter, resample_poly, upfirdn
 
-from okd_brain.measures.haspi.alignment import LagFinder, shifted
+INPUT_SAMPLE_RATE = 16000
+LEVEL_DB_SPL = 65.0  # of conversational speech
+UP, DOWN = 3, 2  # 16 to 24 kHz
+MIN_SECONDS = 0.25  # of signals
 
 SAMPLE_RATE = 24000
 BANDS = 32
@@ -52,8 +57,8 @@ class EarReference:
 
     Arguments
     ---------
-    reference : np.ndarray [samples]
-        Sound at 24 kHz, RMS of 1 is 0 dB SPL, more than 0.1 s long.
+    reference : numpy.ndarray
+        [samples], sound at 24 kHz, RMS of 1 is 0 dB SPL, more than 0.1 s long.
     align : bool
         Whether other signals are aligned with the reference in each band.
     """
@@ -81,17 +86,10 @@ class EarReference:
         return sum(part.nbytes for part in kept)
 
     def rates_of(self, sound):
-        """Firing rates of another signal.
+        """Return the firing rates of another signal, [32, ceil(samples / 9)].
 
-        Arguments
-        ---------
-        sound : np.ndarray [samples]
-            As long as the reference, same rate and unit.
-
-        Returns
-        -------
-        np.ndarray [32, ceil(samples / 9)]
-            Excitation in dB above threshold, at 2667 Hz.
+        The signal is as long as the reference, at the same rate and in the same
+        unit. The rates are excitation in dB above threshold, at 2667 Hz.
         """
         sound = _middle_ear(sound)
         rates = np.empty_like(self.rates)
@@ -114,12 +112,12 @@ class _Band(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _bands():
-    """The 32 bands, evenly spaced on the ERB scale."""
+    """Return the 32 bands, evenly spaced on the ERB scale."""
     corner_hz = EAR_Q * NARROWEST_HZ
     low, high = np.log(np.array(BAND_RANGE_HZ) + corner_hz)
     centre_hz = np.exp(np.linspace(low, high, BANDS)) - corner_hz
     # Without outer hair cells the ear is linear and its filters are widest;
-    # loss is the gain in dB that soft sounds are then without.
+    # loss is the gain in dB that soft sounds then miss.
     slope = 1 - 1 / np.linspace(*COMPRESSION_RATIOS, BANDS)
     loss = np.ptp(COMPRESSED_DB_SPL) * slope
     widest = 1 + loss / 50 + 2 * (loss / 50) ** 6
@@ -128,13 +126,13 @@ def _bands():
 
 
 def _middle_ear(sound):
-    """Lowpass at 5 kHz and highpass at 350 Hz."""
+    """Filter with a lowpass at 5 kHz and a highpass at 350 Hz."""
     sound = lfilter(*butter(1, 5000, fs=SAMPLE_RATE), sound)
     return lfilter(*butter(2, 350, "high", fs=SAMPLE_RATE), sound)
 
 
 def _vibration(sound, band):
-    """Envelope of one band after compression, and the pole of its filter."""
+    """Return a band's compressed envelope, and the pole of its filter."""
     baseband = _demodulated(sound, band.centre_hz)
     control = _gammatone_power(baseband, _pole(band, band.widest))
     level_db = 10 * np.log10(max(control.mean(), 1e-30))
@@ -152,7 +150,7 @@ def _compressor_lowpass():
 
 
 def _demodulated(sound, centre_hz):
-    """Sound with a frequency moved to 0. [samples, real and imaginary]"""
+    """Move a frequency of a sound to 0, [samples, real and imaginary]."""
     step = -2j * np.pi * centre_hz / SAMPLE_RATE
     block = 512  # e^(a + b) = e^a e^b, 512 + samples / 512 exponentials
     coarse = np.exp(step * np.arange(0, len(sound), block))
@@ -161,13 +159,13 @@ def _demodulated(sound, centre_hz):
 
 
 def _pole(band, width):
-    """The fourfold pole of the gammatone filter at a relative width."""
+    """Return the fourfold pole of the gammatone filter at a relative width."""
     width_hz = width * BANDWIDTH_OF_GAMMATONE * band.width_hz
     return np.exp(-2 * np.pi * width_hz / SAMPLE_RATE)
 
 
 def _gammatone_power(baseband, pole):
-    """Squared envelope at the output of a 4th-order gammatone filter.
+    """Return the squared envelope behind a 4th-order gammatone filter.
 
     Impulse-invariant form of Cooke's filter at baseband.
     """
@@ -180,7 +178,7 @@ def _gammatone_power(baseband, pole):
 
 @lru_cache(maxsize=1)
 def _adaptation():
-    """Filter with which the inner hair cells adapt, (b, a).
+    """Return the filter (b, a) with which the inner hair cells adapt.
 
     An electrical circuit: the input feeds, through r1, a capacitor for the
     fast and, through r2, one for the slow adaptation, which leaks through r3.
@@ -200,15 +198,15 @@ def _adaptation():
 
 
 def _firing(vibration):
-    """Rate of the inner hair cells, in dB above threshold, from 0 up."""
+    """Return the inner hair cells' rate in dB above threshold, at least 0."""
     excitation_db = 20 * np.log10(np.maximum(vibration, 1))
     return np.maximum(lfilter(*_adaptation(), excitation_db), 0)
 
 
 def _delays(poles):
-    """Samples to wait in each band for the slowest one.
+    """Return how many samples each band waits for the slowest one.
 
-    Group delay at the centre frequency, that is of the baseband filter at 0:
+    The group delay at the centre frequency is that of the baseband filter at 0:
     a double zero at -2 times the pole, a fourfold pole.
     """
     group_delay = 4 * poles / (1 + 2 * poles) + 4 * poles / (1 - poles)
@@ -217,7 +215,7 @@ def _delays(poles):
 
 
 def _smoothed(firing, delay):
-    """Delays one band, smooths it, and keeps every 9th sample."""
+    """Delay one band, smooth it, and keep every 9th sample."""
     count = -(-len(firing) // DECIMATION)
     kept = firing[: len(firing) - delay]
     # The filter's centre, 26, is its output 3 * 9 = 27 with one more zero.
@@ -227,6 +225,99 @@ def _smoothed(firing, delay):
 
 @lru_cache(maxsize=1)
 def _smoother():
-    """Hann window without its zeros; the sum is 1. [52]"""
+    """Return a Hann window without its zeros, [52], whose sum is 1."""
     window = np.hanning(SMOOTHING + 2)[1:-1]
     return window / window.sum()
+
+
+# --- signals on their way to the ear ------------------------------------------
+
+
+def rms(signal):
+    """Return the root mean square of a signal."""
+    return float(np.sqrt(np.mean(signal**2)))
+
+
+def at_24_khz(signal, *, lowpass):
+    """Resample from 16 kHz and keep the RMS level, [ceil(1.5 * samples)].
+
+    ``lowpass`` is the window of the interpolation filter, or the filter at
+    48 kHz, as ``scipy.signal.resample_poly`` takes it.
+
+    >>> tone = np.sqrt(2) * np.sin(2 * np.pi / 160 * np.arange(16000))
+    >>> sound = at_24_khz(tone, lowpass=("kaiser", 5.0))
+    >>> len(sound), round(rms(sound), 6)
+    (24000, 1.0)
+    """
+    sound = resample_poly(signal, UP, DOWN, window=lowpass)
+    level = rms(sound)
+    return sound * (rms(signal) / level) if level > 0 else sound
+
+
+class LagFinder:
+    """Find the lag of signals behind one reference.
+
+    Arguments
+    ---------
+    reference : numpy.ndarray
+        [samples]; its spectrum is kept.
+    earliest : int
+        Lowest lag to search, in samples; negative. A signal that comes too
+        late has a negative lag.
+    latest : int
+        Highest lag to search, at least 0.
+
+    Example
+    -------
+    >>> click = np.eye(1, 100, 50)[0]
+    >>> finder = LagFinder(click, earliest=-10, latest=10)
+    >>> late = shifted(click, 7)
+    >>> finder.lag_of(late)
+    -7
+    >>> np.array_equal(shifted(late, -7), click)
+    True
+    """
+
+    def __init__(self, reference, *, earliest, latest):
+        assert -len(reference) < earliest < 0 <= latest < len(reference)
+        self._lags = (earliest, latest)
+        # Long enough that no lag in the range wraps around.
+        reach = max(-earliest, latest)
+        self._size = next_fast_len(len(reference) + reach, real=True)
+        self._spectrum = rfft(reference, self._size)
+
+    @property
+    def nbytes(self):
+        """Size of what is kept, in bytes."""
+        return self._spectrum.nbytes
+
+    def lag_of(self, signal, *, either_sign=False):
+        """Return by how many samples to shift a signal to match the reference.
+
+        The signal is as long as the reference; with ``either_sign`` it may be
+        inverted. Of equally good lags this is the earliest.
+        """
+        spectrum = self._spectrum * rfft(signal, self._size).conj()
+        circular = irfft(spectrum, self._size)
+        earliest, latest = self._lags
+        correlation = np.concatenate(
+            [circular[earliest:], circular[: latest + 1]]
+        )
+        if either_sign:
+            correlation = np.abs(correlation)
+        return int(np.argmax(correlation)) + earliest
+
+
+def shifted(signal, lag):
+    """Return a signal ``lag`` samples later, silent where it is unknown.
+
+    >>> shifted(np.array([1, 2, 3]), 1), shifted(np.array([1, 2, 3]), -2)
+    (array([0, 1, 2]), array([3, 0, 0]))
+    """
+    moved = np.zeros_like(signal)
+    kept = max(0, len(signal) - abs(lag))
+    if lag > 0:
+        moved[len(signal) - kept :] = signal[:kept]
+    else:
+        moved[:kept] = signal[len(signal) - kept :]
+    return moved

@@ -7,8 +7,8 @@ optimization using generative adversarial networks for near-end speech
 intelligibility enhancement", IEEE/ACM TASLP 29, 2021, and their code: both
 signals are brought to the same level and are not aligned.
 
-Of what that code does, only its noise in the firing rates is left out (4e-4 in
-the score), and its smoothing window is Kates's (5e-4).
+Two things differ from that code: its noise in the firing rates is left out
+(4e-4 in the score), and the smoothing window is Kates's (5e-4).
 """
 
 from functools import lru_cache
@@ -16,25 +16,24 @@ from functools import lru_cache
 import numpy as np
 
 from okd_brain.measures.checks import check_degraded, check_reference
-from okd_brain.measures.haspi.ear_model import EarReference
-from okd_brain.measures.haspi.modulation import ModulationReference
-from okd_brain.measures.haspi.presentation import (
+from okd_brain.measures.haspi.ear_model import (
+    INPUT_SAMPLE_RATE,
     LEVEL_DB_SPL,
-    SAMPLE_RATE,
+    MIN_SECONDS,
     UP,
+    EarReference,
     at_24_khz,
     rms,
 )
-
-MIN_SECONDS = 0.25
+from okd_brain.measures.haspi.modulation import ModulationReference
 
 WEIGHTS = np.array(
     [1.361, 1.521, 1.164, 0.492, 0.436, 0.690, 1.142, 0.816, 1.576, 2.269]
 )
-"""Of the modulation rates 2 to 256 Hz."""
+"""Weights of the modulation rates 2 to 256 Hz."""
 
-PERFECT = float(WEIGHTS.sum())
-"""Of two equal signals: 11.467."""
+HASPI_LINEAR_PERFECT = float(WEIGHTS.sum())
+"""The score of two equal signals, 11.467."""
 
 
 class HASPILinearReference:
@@ -45,9 +44,9 @@ class HASPILinearReference:
 
     Arguments
     ---------
-    reference : np.ndarray [samples]
-        Clean speech at 16 kHz, at least 0.25 s, of which 0.24 s are audible.
-        It is not modified.
+    reference : numpy.ndarray
+        [samples], clean speech at 16 kHz, at least 0.25 s, with 0.24 s of it
+        audible. It is not modified.
     sample_rate : int
         16000 Hz is accepted.
 
@@ -66,12 +65,12 @@ class HASPILinearReference:
     (11.467, 0.0)
     """
 
-    def __init__(self, reference, *, sample_rate=SAMPLE_RATE):
+    def __init__(self, reference, *, sample_rate=INPUT_SAMPLE_RATE):
         reference = check_reference(
             reference,
             name="HASPI",
             sample_rate=sample_rate,
-            accepted_rates=(SAMPLE_RATE,),
+            accepted_rates=(INPUT_SAMPLE_RATE,),
             min_seconds=MIN_SECONDS,
         )
         self.samples = len(reference)
@@ -83,19 +82,19 @@ class HASPILinearReference:
         """Size of what is kept, in bytes."""
         return self._ear.nbytes + self._modulation.nbytes
 
-    def correlations(self, degraded):
-        """Correlates the modulations of one degraded signal.
+    def score(self, degraded):
+        """Compare one degraded signal with the reference.
 
         Arguments
         ---------
-        degraded : np.ndarray [samples]
-            What is heard, as long as the reference and aligned with it. It is
-            not modified.
+        degraded : numpy.ndarray
+            [samples], what is heard, as long as the reference and aligned with
+            it. It is not modified.
 
         Returns
         -------
-        np.ndarray [10]
-            From 0 to 1, at the modulation rates 2 to 256 Hz; 0 for silence.
+        float
+            In [0, 11.467]; 0 for silence.
 
         Raises
         ------
@@ -104,45 +103,11 @@ class HASPILinearReference:
         """
         degraded = check_degraded(degraded, name="HASPI", samples=self.samples)
         rates = self._ear.rates_of(_presented(degraded))
-        return self._modulation.correlations(rates)
-
-    def score(self, degraded):
-        """Compares one degraded signal with the reference.
-
-        Arguments
-        ---------
-        degraded : np.ndarray [samples]
-            As for ``correlations``.
-
-        Returns
-        -------
-        float
-            In [0, 11.467]; 0 for silence.
-        """
-        return float(WEIGHTS @ self.correlations(degraded))
-
-
-def haspi_linear(*, reference, degraded, sample_rate=SAMPLE_RATE):
-    """NELE-GAN's HASPI of one pair of signals; see ``HASPILinearReference``.
-
-    Arguments
-    ---------
-    reference, degraded : np.ndarray [samples]
-        Clean speech and what is heard, equally long and aligned, at 16 kHz.
-    sample_rate : int
-        16000 Hz is accepted.
-
-    Returns
-    -------
-    float
-        In [0, 11.467].
-    """
-    half = HASPILinearReference(reference, sample_rate=sample_rate)
-    return half.score(degraded)
+        return float(WEIGHTS @ self._modulation.correlations(rates))
 
 
 def _presented(signal):
-    """A signal at 24 kHz and 65 dB SPL; silence stays silent."""
+    """Bring a signal to 24 kHz and 65 dB SPL; silence stays silent."""
     sound = at_24_khz(signal, lowpass=_lowpass())
     level = rms(sound)
     return sound * (10 ** (LEVEL_DB_SPL / 20) / level) if level > 0 else sound
@@ -150,11 +115,11 @@ def _presented(signal):
 
 @lru_cache(maxsize=1)
 def _lowpass():
-    """The interpolation filter of librosa 0.7, which NELE-GAN resamples with.
+    """Return the filter of librosa 0.7 with which NELE-GAN resamples, [385].
 
     A sinc of 64 zero crossings with roll-off 0.948 under a Kaiser window,
     "kaiser_best" of resampy 0.2. What it leaves between 7 and 8 kHz matters:
-    with another filter the score differs by 0.03. [385]
+    with another filter the score differs by 0.03.
     """
     time = np.arange(-64 * UP, 64 * UP + 1) / UP
     rolloff, beta = 0.9475937167399596, 14.769656459379492

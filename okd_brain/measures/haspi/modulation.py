@@ -22,20 +22,7 @@ NO_POWER = 1e-30  # a modulation without this much has correlation 0
 
 
 def check_audible(seconds, *, name):
-    """Rejects a reference with less to hear than the longest filter takes.
-
-    Arguments
-    ---------
-    seconds : float
-        How much of the reference is audible.
-    name : str
-        Of the measure, for the message.
-
-    Raises
-    ------
-    ValueError
-        If that is less than 0.24 s.
-    """
+    """Refuse a reference with less to hear than the longest filter takes."""
     if seconds < LONGEST_SECONDS:
         raise ValueError(
             f"{name} needs {LONGEST_SECONDS} s of audible speech; the reference"
@@ -48,10 +35,10 @@ class ModulationReference:
 
     Arguments
     ---------
-    rates : np.ndarray [bands, frames]
-        Firing rates in dB above threshold.
+    rates : numpy.ndarray
+        [bands, frames], firing rates in dB above threshold.
     name : str
-        Of the measure, for the message.
+        Name of the measure, for the message.
 
     Raises
     ------
@@ -75,18 +62,11 @@ class ModulationReference:
         return self._audible.nbytes + self._unit.nbytes
 
     def correlations(self, rates):
-        """Correlates the modulations of one degraded signal.
+        """Correlate the modulations of a signal's firing rates, [bands, frames].
 
-        Arguments
-        ---------
-        rates : np.ndarray [bands, frames]
-            Firing rates of the degraded signal.
-
-        Returns
-        -------
-        np.ndarray [10]
-            Magnitude of the correlation at each rate, averaged over the
-            cepstral coefficients; from 0 to 1, and 0 for a steady signal.
+        The result, [10], is the magnitude of the correlation at each rate,
+        averaged over the cepstral coefficients: from 0 to 1, and 0 for a steady
+        signal.
         """
         modulations = self._modulations(rates)
         power = (modulations**2).sum(axis=-1)
@@ -98,7 +78,7 @@ class ModulationReference:
         return correlation.mean(axis=0)
 
     def _modulations(self, rates):
-        """Filtered cepstra of the audible frames. [5, 10, frames]"""
+        """Return filtered cepstra of the audible frames, [5, 10, frames]."""
         bands, _ = rates.shape
         angle = np.pi * np.arange(bands) / (bands - 1)
         basis = np.cos(CEPSTRA[:, None] * angle)
@@ -112,7 +92,7 @@ def _centred(signals):
 
 
 def _modulation_bands(signals):
-    """Signals in ten modulation bands. [..., frames] to [..., 10, frames]"""
+    """Split signals into ten bands, [..., frames] to [..., 10, frames]."""
     frames = signals.shape[-1]
     size = next_fast_len(frames + LONGEST_FRAMES, real=True)
     spectra = rfft(signals, size)[..., None, :] * _responses(size)
@@ -120,11 +100,11 @@ def _modulation_bands(signals):
 
 
 def _responses(size):
-    """Frequency responses of the modulation filters, for FFTs of a size.
+    """Return the responses of the modulation filters, [10, size // 2 + 1].
 
     Kates demodulates, applies a Hann window as lowpass, and modulates again.
     That is one filter, the window times twice a cosine; it is even in time,
-    so the response is real. [10, size // 2 + 1]
+    so the response is real.
     """
     filters = np.zeros((len(RATES_HZ), size))
     seconds = LONGEST_SECONDS * np.minimum(1, RATES_HZ[2] / RATES_HZ)

@@ -12,12 +12,12 @@ HIGHEST_OUTPUT = 0.9508  # of the ensemble, in training; becomes the index 1
 
 
 def intelligibility(correlations):
-    """Mean prediction of the ensemble.
+    """Return the mean prediction of the ensemble.
 
     Arguments
     ---------
-    correlations : np.ndarray [10]
-        Of the modulations at ten rates, each in [0, 1].
+    correlations : numpy.ndarray
+        [10], of the modulations at ten rates, each in [0, 1].
 
     Returns
     -------
@@ -197,7 +197,7 @@ HIDDEN = np.array(
         ],
     ]
 )
-"""Weights of the four hidden units. [network, 1 + input, unit]"""
+"""Weights of the four hidden units, [network, 1 + input, unit]."""
 
 OUTPUT = np.array(
     [
@@ -213,4 +213,4 @@ OUTPUT = np.array(
         [0.1024, -0.9517, 2.2123, -2.4008, -3.1655],
     ]
 )
-"""Weights of the output. [network, 1 + unit]"""
+"""Weights of the output, [network, 1 + unit]."""

@@ -3,8 +3,8 @@
 J. M. Kates and K. H. Arehart, "The Hearing-Aid Speech Perception Index (HASPI)
 version 2", Speech Communication 131, 2021. Both signals pass a model of the
 ear; the correlations of their modulations at ten rates predict how many words
-listeners understand. It saturates: most noisy files of VoiceBank-DEMAND have
-more than 0.999. ``okd_brain.measures.haspi.linear`` does not.
+listeners understand. It saturates: most noisy files of VoiceBank-DEMAND score
+above 0.999. The linear form does not.
 
 Kates's program adds noise of 0.1 dB to the firing rates, drawn anew in every
 call, which moves the index by up to 7e-4. Here there is none: equal signals
@@ -14,28 +14,29 @@ have equal scores.
 import numpy as np
 
 from okd_brain.measures.checks import check_degraded, check_reference
-from okd_brain.measures.haspi.alignment import LagFinder, shifted
-from okd_brain.measures.haspi.ear_model import SAMPLE_RATE as EAR_SAMPLE_RATE
-from okd_brain.measures.haspi.ear_model import EarReference
+from okd_brain.measures.haspi.ear_model import (
+    INPUT_SAMPLE_RATE,
+    LEVEL_DB_SPL,
+    MIN_SECONDS,
+    SAMPLE_RATE,
+    EarReference,
+    LagFinder,
+    at_24_khz,
+    rms,
+    shifted,
+)
 from okd_brain.measures.haspi.modulation import (
     ModulationReference,
     check_audible,
 )
 from okd_brain.measures.haspi.networks import intelligibility
-from okd_brain.measures.haspi.presentation import (
-    LEVEL_DB_SPL,
-    SAMPLE_RATE,
-    at_24_khz,
-    rms,
-)
 
-MIN_SECONDS = 0.25
 LOWPASS = ("kaiser", 5.0)  # of the resampling
 ACTIVE = 1e-3  # of the peak; before and after, the reference is not speech
 BACK_UP = 48  # 2 ms, for the dispersion in a hearing aid
 
-PERFECT = intelligibility(np.ones(10))
-"""The index of two equal signals, 0.999986."""
+HASPI_PERFECT = intelligibility(np.ones(10))
+"""The score of two equal signals, 0.999986."""
 
 
 class HASPIReference:
@@ -43,15 +44,15 @@ class HASPIReference:
 
     Arguments
     ---------
-    reference : np.ndarray [samples]
-        Clean speech at 16 kHz, at least 0.25 s, of which 0.24 s are audible.
-        It is not modified.
+    reference : numpy.ndarray
+        [samples], clean speech at 16 kHz, at least 0.25 s, with 0.24 s of it
+        audible. It is not modified.
     sample_rate : int
         16000 Hz is accepted.
     level_db_spl : float
         Sound pressure level at which the reference is presented, whatever its
-        level in the file; the degraded signals are amplified as much. So the
-        relative level of both counts.
+        level in the file. Degraded signals are amplified as much, so that
+        their level relative to the reference counts.
 
     Raises
     ------
@@ -69,13 +70,17 @@ class HASPIReference:
     """
 
     def __init__(
-        self, reference, *, sample_rate=SAMPLE_RATE, level_db_spl=LEVEL_DB_SPL
+        self,
+        reference,
+        *,
+        sample_rate=INPUT_SAMPLE_RATE,
+        level_db_spl=LEVEL_DB_SPL,
     ):
         reference = check_reference(
             reference,
             name="HASPI",
             sample_rate=sample_rate,
-            accepted_rates=(SAMPLE_RATE,),
+            accepted_rates=(INPUT_SAMPLE_RATE,),
             min_seconds=MIN_SECONDS,
         )
         self.samples = len(reference)
@@ -83,7 +88,7 @@ class HASPIReference:
         sound = at_24_khz(self._gain * reference, lowpass=LOWPASS)
         active = np.flatnonzero(np.abs(sound) > ACTIVE * np.abs(sound).max())
         self._span = slice(active[0], active[-1] + 1)
-        check_audible(len(sound[self._span]) / EAR_SAMPLE_RATE, name="HASPI")
+        check_audible(len(sound[self._span]) / SAMPLE_RATE, name="HASPI")
         any_lag = len(sound) - 1
         self._aligner = LagFinder(
             sound - sound.mean(), earliest=-any_lag, latest=any_lag
@@ -98,18 +103,19 @@ class HASPIReference:
         return sum(part.nbytes for part in kept)
 
     def correlations(self, degraded):
-        """Correlates the modulations of one degraded signal.
+        """Correlate the modulations of one degraded signal.
 
         Arguments
         ---------
-        degraded : np.ndarray [samples]
-            What is heard, as long as the reference; it may be delayed. It is
-            not modified.
+        degraded : numpy.ndarray
+            [samples], what is heard, as long as the reference; it may be
+            delayed. It is not modified.
 
         Returns
         -------
-        np.ndarray [10]
-            From 0 to 1, at the modulation rates 2 to 256 Hz; 0 for silence.
+        numpy.ndarray
+            [10], from 0 to 1, at the modulation rates 2 to 256 Hz; 0 for
+            silence.
 
         Raises
         ------
@@ -123,12 +129,12 @@ class HASPIReference:
         return self._modulation.correlations(self._ear.rates_of(sound))
 
     def score(self, degraded):
-        """Compares one degraded signal with the reference.
+        """Compare one degraded signal with the reference.
 
         Arguments
         ---------
-        degraded : np.ndarray [samples]
-            As for ``correlations``.
+        degraded : numpy.ndarray
+            [samples], as for ``correlations``.
 
         Returns
         -------
@@ -137,32 +143,3 @@ class HASPIReference:
             silence, 0.0039.
         """
         return intelligibility(self.correlations(degraded))
-
-
-def haspi(
-    *,
-    reference,
-    degraded,
-    sample_rate=SAMPLE_RATE,
-    level_db_spl=LEVEL_DB_SPL,
-):
-    """HASPI version 2 of one pair of signals; see ``HASPIReference``.
-
-    Arguments
-    ---------
-    reference, degraded : np.ndarray [samples]
-        Clean speech and what is heard, equally long, at 16 kHz.
-    sample_rate : int
-        16000 Hz is accepted.
-    level_db_spl : float
-        Sound pressure level at which the reference is presented.
-
-    Returns
-    -------
-    float
-        Intelligibility in (0, 1).
-    """
-    half = HASPIReference(
-        reference, sample_rate=sample_rate, level_db_spl=level_db_spl
-    )
-    return half.score(degraded)

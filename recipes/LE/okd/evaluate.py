@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""One table of models, checkpoints, SSDRC and other systems' output, in noise.
+r"""One table of models, checkpoints, SSDRC and other systems' output, in noise.
 
 To run this, do the following (--help says more):
-> python evaluate.py results/okd_siib_haspi_estoi/1 /their/enhanced=theirs \\
+> python evaluate.py results/okd_siib_haspi_estoi/1 /their/enhanced=theirs \
       --clean /mixtures/test/clean --noise /mixtures/test/noise -o results/comparison
 
 train.py writes such mixtures with --write_mixtures True.
@@ -13,8 +13,7 @@ Authors
 
 import sys
 
-from okd_brain.evaluation.command import main
-from okd_brain.evaluation.tasks import LISTENING
+from okd_brain.evaluation import LISTENING, main
 
 if __name__ == "__main__":
     sys.exit(main(compared=LISTENING))

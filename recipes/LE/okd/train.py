@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Recipe for training MetricGAN-OKD to enhance listening in noise.
+r"""Recipe for training MetricGAN-OKD to enhance listening in noise.
 
 To run this recipe, do the following:
-> python train.py hparams/okd_siib_haspi_estoi.yaml \\
+> python train.py hparams/okd_siib_haspi_estoi.yaml \
       --data_folder /path/to/Harvard --noise_folder /path/to/MS-SNSD
 
 Without folders it trains on the mini corpus that comes with okd, on a short
@@ -15,13 +15,19 @@ Authors
 import sys
 from pathlib import Path
 
-import speechbrain as sb
 from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.config import read_experiment
+from okd_brain.brain import OKDBrain
 from okd_brain.distributed import end_distributed_run
-from okd_brain.training.run import make_brain, train_and_test
+from okd_brain.training import (
+    build_modules,
+    export_trained,
+    fit,
+    report_on,
+    start_experiment,
+    start_from_pretrained,
+)
 
 logger = get_logger(__name__)
 SCHEDULES = Path(__file__).resolve().parent / "hparams" / "schedules"
@@ -48,26 +54,43 @@ def prepare(hparams):
 
 
 def build(argv):
-    """Read the experiment, prepare its corpus, build its brain.
+    """Read the experiment, prepare its corpus, build its networks.
+
+    Arguments
+    ---------
+    argv : list of str
+        A YAML file, then ``--key value`` pairs.
 
     Returns
     -------
     brain : OKDBrain
+        Ready to train, or to go on.
     datasets : dict
-        "train", "valid" and "test".
+        "train", "valid" and "test" to a dataset.
     corpus_name : str
+        For the results.
     """
-    experiment = read_experiment(argv, SCHEDULES / "mini.yaml")
-    with experiment.loaded() as (hparams, file):
-        sb.create_experiment_directory(hparams["output_folder"], file)
+    hparams, run_opts = start_experiment(argv, SCHEDULES / "mini.yaml")
     corpus = run_on_main(prepare, args=[hparams])
-    brain = make_brain(hparams, experiment.run_opts)
-    return brain, corpus.datasets(), corpus.corpus
+    networks = build_modules(hparams)
+    start_from_pretrained(networks, hparams)
+    brain = OKDBrain(networks, hparams, run_opts, hparams["checkpointer"])
+    corpus_name = corpus.corpus
+    return brain, corpus.datasets(), corpus_name
+
+
+def run(argv):
+    """Train, validate, export, test; a run that has results.json is done."""
+    brain, datasets, corpus = build(argv)
+    fit(brain, datasets)
+    valid = report_on(brain, datasets["valid"], corpus=corpus, split="valid")
+    export_trained(brain, corpus=corpus, results=valid)
+    report_on(brain, datasets["test"], corpus=corpus, split="test")
 
 
 def main(argv):
-    """Train, test and export."""
-    train_and_test(*build(argv))
+    """Run, and let the processes part when the brain is gone."""
+    run(argv)
     end_distributed_run()
 
 

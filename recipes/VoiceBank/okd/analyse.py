@@ -9,8 +9,8 @@
 
 In the second to fourth, ... stands for the arguments that train.py was given,
 --checkpoints_to_keep 1000 among them; the run's output folder receives the
-results.  Each writes a CSV file and a picture, which needs
-pip install 'okd[plots]'.  Nothing is trained, chosen or saved by them.
+results. Each writes a CSV file and a picture, which needs
+pip install 'okd[plots]'. Nothing is trained, chosen or saved by them.
 
 Authors
  * the okd developers 2026
@@ -23,18 +23,22 @@ from pathlib import Path
 from speechbrain.utils.distributed import if_main_process
 from train import build, prepare
 
-from okd_brain.analyses.conflict import conflict_points, measure_conflict
-from okd_brain.analyses.correlation import correlate, correlation_matrices
-from okd_brain.analyses.distance import (
+from okd_brain.analyses import (
+    conflict_points,
+    correlate,
+    correlation_matrices,
     distance_points,
+    draw_lines,
+    draw_matrices,
+    measure_conflict,
     measure_distance,
+    measure_flatness,
+    melt,
     open_run,
+    score_checkpoints,
 )
-from okd_brain.analyses.flatness import measure_flatness
-from okd_brain.analyses.plots import draw_lines, draw_matrices, melt
-from okd_brain.analyses.tables import read_scores, write_rows
-from okd_brain.analyses.training_curves import score_checkpoints
 from okd_brain.distributed import end_distributed_run
+from okd_brain.results import read_scores, write_rows
 
 
 def correlation(arguments, argv):
@@ -102,8 +106,7 @@ def main(argv):
 
 
 def _write(folder, name, rows):
-    """Write the rows, and return where the picture of them belongs."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the rows and return the path of their picture."""
     path = folder / f"{name}.csv"
     write_rows(path, rows)
     return path.with_suffix(".png")

@@ -11,7 +11,7 @@ Authors
 import sys
 from pathlib import Path
 
-from okd_brain.studies.command import main
+from okd_brain.studies import main
 
 if __name__ == "__main__":
     sys.exit(main(Path(__file__).resolve().parent))

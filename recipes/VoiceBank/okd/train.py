@@ -14,18 +14,24 @@ Authors
 import sys
 from pathlib import Path
 
-import speechbrain as sb
 from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.config import read_experiment
+from okd_brain.brain import OKDBrain
 from okd_brain.corpora import (
     build_mini_corpus,
     check_mixing,
     prepare_mixture_corpus,
 )
 from okd_brain.distributed import end_distributed_run
-from okd_brain.training.run import make_brain, train_and_test
+from okd_brain.training import (
+    build_modules,
+    export_trained,
+    fit,
+    report_on,
+    start_experiment,
+    start_from_pretrained,
+)
 
 logger = get_logger(__name__)
 SCHEDULES = Path(__file__).resolve().parent / "hparams" / "schedules"
@@ -63,30 +69,43 @@ def prepare(hparams):
 
 
 def build(argv):
-    """Read the experiment, prepare its corpus, build its brain.
+    """Read the experiment, prepare its corpus, build its networks.
+
+    Arguments
+    ---------
+    argv : list of str
+        A YAML file, then ``--key value`` pairs.
 
     Returns
     -------
     brain : OKDBrain
+        Ready to train, or to go on.
     datasets : dict
-        "train", "valid" and "test".
+        "train", "valid" and "test" to a dataset.
     corpus_name : str
+        For the results.
     """
-    experiment = read_experiment(argv, SCHEDULES / "mini.yaml")
-    with experiment.loaded() as (hparams, file):
-        sb.create_experiment_directory(hparams["output_folder"], file)
+    hparams, run_opts = start_experiment(argv, SCHEDULES / "mini.yaml")
     corpus = run_on_main(prepare, args=[hparams])
-    brain = make_brain(hparams, experiment.run_opts)
-    return (
-        brain,
-        corpus.datasets(),
-        Path(hparams["data_folder"] or "mini corpus").name,
-    )
+    networks = build_modules(hparams)
+    start_from_pretrained(networks, hparams)
+    brain = OKDBrain(networks, hparams, run_opts, hparams["checkpointer"])
+    corpus_name = Path(hparams["data_folder"] or "mini corpus").name
+    return brain, corpus.datasets(), corpus_name
+
+
+def run(argv):
+    """Train, validate, export, test; a run that has results.json is done."""
+    brain, datasets, corpus = build(argv)
+    fit(brain, datasets)
+    valid = report_on(brain, datasets["valid"], corpus=corpus, split="valid")
+    export_trained(brain, corpus=corpus, results=valid)
+    report_on(brain, datasets["test"], corpus=corpus, split="test")
 
 
 def main(argv):
-    """Train, test and export."""
-    train_and_test(*build(argv))
+    """Run, and let the processes part when the brain is gone."""
+    run(argv)
     end_distributed_run()
 
 

@@ -1,0 +1,225 @@
+"""Every Markdown and CSV table of the package."""
+
+import csv
+
+from okd_brain.files import write_csv
+from okd_brain.messages import UserError
+
+DESCRIBED = ("system", "utterance", "chosen_on")  # the rest are metrics
+
+
+def markdown(rows):
+    """Return a Markdown table.
+
+    Arguments
+    ---------
+    rows : list of list of str
+        The first one is the header.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> print(markdown([["system", "pesq"], ["noisy", "1.500"]]))
+    | system | pesq |
+    | --- | --- |
+    | noisy | 1.500 |
+    """
+    head, *body = rows
+    rows = [head, ["---"] * len(head), *body]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def results_tables(results, breakdown=None):
+    """Return the results of a test as Markdown tables.
+
+    Titles name the systems whose epoch was chosen on the test set.
+
+    Arguments
+    ---------
+    results : dict
+        From ``make_results``.
+    breakdown : dict, optional
+        From ``break_down``; one more table per condition.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> print(results_tables(
+    ...     {
+    ...         "corpus": "mini", "split": "test", "utterances": 9,
+    ...         "systems": {"noisy": {"pesq": 1.5}, "pesq": {"pesq": None}},
+    ...         "checkpoints": {"pesq": {"epoch": 3}},
+    ...     },
+    ...     {"noise": {
+    ...         "bus": {"utterances": 4, "systems": {"noisy": {"pesq": 1.25}}},
+    ...     }},
+    ... ))
+    mini, test, 9 utterances
+    <BLANKLINE>
+    | system | epoch | pesq |
+    | --- | --- | --- |
+    | noisy |  | 1.500 |
+    | pesq | 3 | n/a |
+    <BLANKLINE>
+    | noise | utterances | system | pesq |
+    | --- | --- | --- | --- |
+    | bus | 4 | noisy | 1.250 |
+    """
+    origins = results["checkpoints"]
+    title = (
+        f"{results['corpus']}, {results['split']}, "
+        f"{results['utterances']} utterances"
+    )
+    marked = ", ".join(chosen_on_test(results))
+    warning = [f"CHOSEN ON THE TEST SET: {marked}"] if marked else []
+    systems = results["systems"]
+    metrics = list(next(iter(systems.values())))
+    rows = [["system", "epoch", *metrics]]
+    for system, means in systems.items():
+        epoch = str(origins.get(system, {}).get("epoch", ""))
+        rows.append([system, epoch, *_cells(means, metrics)])
+    blocks = ["; ".join([title, *warning]), markdown(rows)]
+    for condition, groups in (breakdown or {}).items():
+        rows = [[condition, "utterances", "system", *metrics]]
+        rows += [
+            [label, str(group["utterances"]), system, *_cells(means, metrics)]
+            for label, group in groups.items()
+            for system, means in group["systems"].items()
+        ]
+        blocks += [*warning, markdown(rows)]
+    return "\n\n".join(blocks)
+
+
+def chosen_on_test(results):
+    """Return the systems whose epoch was chosen on the test set.
+
+    Arguments
+    ---------
+    results : dict
+        From ``make_results``.
+
+    Returns
+    -------
+    list of str
+    """
+    return [
+        system
+        for system, origin in results["checkpoints"].items()
+        if origin.get("chosen_on") == "test"
+    ]
+
+
+def summary_table(summaries):
+    """Return summaries as lines of plain text.
+
+    Arguments
+    ---------
+    summaries : dict
+        Metric -> Summary.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> from okd_brain.results.statistics import Summary
+    >>> print(summary_table({"pesq": Summary(1.97, 0.75, 1.92, 2.02, 824)}))
+    metric     mean     std   95 % of the mean   scored
+    pesq      1.970   0.750     1.920 to 2.020      824
+    """
+    width = max(len("metric"), *map(len, summaries))
+    head = f"{'metric':{width}}  {'mean':>7} {'std':>7}"
+    lines = [f"{head}   95 % of the mean   scored"]
+    for name, s in summaries.items():
+        interval = f"{s.low:.3f} to {s.high:.3f}"
+        lines.append(
+            f"{name:{width}}  {s.mean:7.3f} {s.std:7.3f}   {interval:>16}"
+            f"   {s.scored:6d}"
+        )
+    return "\n".join(lines)
+
+
+def write_rows(path, rows, columns=None):
+    """Write rows to a CSV file.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+    rows : list of dict
+        At least one, unless ``columns`` are given.
+    columns : list of str, optional
+        Keys to write; those of the first row by default.
+    """
+    columns = list(columns or rows[0])
+    write_csv(path, [columns, *([row[key] for key in columns] for row in rows)])
+
+
+def read_scores(path):
+    """Read a CSV file of scores per utterance.
+
+    Arguments
+    ---------
+    path : Path
+        A file of ``train.py`` or ``evaluate.py``, with the columns ``system``,
+        ``utterance``, ``chosen_on`` and metrics; or one of ``okd-score``, which
+        has no ``system``, so that the file's name takes its place.
+
+    Returns
+    -------
+    dict
+        system -> utterance -> metric -> value; an empty cell is NaN.
+
+    Raises
+    ------
+    UserError
+        If the file has other columns, fewer than two metrics or no utterance,
+        names an utterance twice, or has a line with more or fewer cells than
+        the first or with a cell that is not a number.
+    """
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file, strict=True)
+        columns = reader.fieldnames or []
+        metrics = [column for column in columns if column not in DESCRIBED]
+        if "utterance" not in columns or len(metrics) < 2:
+            raise UserError(
+                f"{path} has the columns {', '.join(columns) or '(none)'}, but "
+                "a file of scores has utterance and at least two metrics, and "
+                "may have system: as scores_test.csv of train.py and "
+                "evaluate.py, or okd-score -o scores.csv"
+            )
+        scores = {}
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise UserError(
+                    f"{where}: not {len(columns)} cells, as the first line has"
+                )
+            by_utterance = scores.setdefault(row.get("system", path.stem), {})
+            if row["utterance"] in by_utterance:
+                raise UserError(f"{where}: {row['utterance']} is there twice")
+            by_utterance[row["utterance"]] = {
+                metric: _number(row[metric], where) for metric in metrics
+            }
+    if not scores:
+        raise UserError(f"{path} has no utterance")
+    return scores
+
+
+def _cells(means, metrics):
+    found = [means[metric] for metric in metrics]
+    return ["n/a" if mean is None else f"{mean:.3f}" for mean in found]
+
+
+def _number(cell, where):
+    try:
+        return float(cell or "nan")  # okd-score leaves a cell empty
+    except ValueError as error:
+        raise UserError(f"{where}: '{cell}' is not a number") from error
