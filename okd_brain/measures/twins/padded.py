@@ -96,6 +96,29 @@ def read_lengths(signals, lengths, min_samples):
     return [int(length) for length in lengths]
 
 
+def check_degraded(degraded, lengths):
+    """Check degraded signals against the reference's lengths.
+
+    Arguments
+    ---------
+    degraded : torch.Tensor
+        ``[batch, samples]``
+    lengths : list of int
+        ``[batch]``, in samples.
+
+    Raises
+    ------
+    ValueError
+        If they are not a batch of as many waves of at least these lengths.
+    """
+    check_batch(degraded, "degraded")
+    if len(degraded) != len(lengths) or degraded.shape[1] < max(lengths):
+        raise ValueError(
+            f"degraded must have the reference's shape, [{len(lengths)},"
+            f" {max(lengths)} or more]; got {list(degraded.shape)}"
+        )
+
+
 def valid_mask(lengths, size, device):
     """Mark what is not padding.
 

@@ -32,6 +32,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from okd_brain.measures.twins.padded import (
     check_batch,
+    check_degraded,
     check_rate,
     read_lengths,
 )
@@ -119,6 +120,8 @@ class PESQReference(NamedTuple):
 
     Arguments
     ---------
+    lengths : list of int
+        ``[batch]``, in samples.
     cuts : list of tuple
         Item, first sample and end of each piece.
     item, weight : torch.Tensor
@@ -140,6 +143,7 @@ class PESQReference(NamedTuple):
         ``[pieces, syllables, 20]``, bool: those that are counted.
     """
 
+    lengths: list
     cuts: list
     item: torch.Tensor
     weight: torch.Tensor
@@ -254,6 +258,7 @@ class PESQTwin(torch.nn.Module):
             speaking = counted & (loudest >= SILENT_FRAME_POWER)
             syllables = first[:, None, None] + _syllable_offsets(bark)
             return PESQReference(
+                lengths,
                 cuts,
                 torch.tensor([cut[0] for cut in cuts], device=bark.device),
                 _shares(cuts, power),
@@ -285,21 +290,16 @@ class PESQTwin(torch.nn.Module):
         ValueError
             If the shape does not fit.
         """
-        check_batch(degraded, "degraded")
-        batch = prepared.cuts[-1][0] + 1
-        end = max(stop for _, _, stop in prepared.cuts)
-        if len(degraded) != batch or degraded.shape[1] < end:
-            raise ValueError(
-                "degraded must have the shape of the reference, here"
-                f" [{batch}, at least {end}]; got {tuple(degraded.shape)}"
-            )
+        check_degraded(degraded, prepared.lengths)
         with torch.autocast(degraded.device.type, enabled=False):
             waves, sizes = _pieces(degraded, prepared.cuts)
             floor = POWER_FLOOR * prepared.power.to(waves)
             bark = self._bark(_filtered(waves, sizes, floor)[1])
             opinion = self._opinion(prepared, bark)
             shares = prepared.weight.to(opinion) * opinion
-            return shares.new_zeros(batch).index_add(0, prepared.item, shares)
+            return shares.new_zeros(len(degraded)).index_add(
+                0, prepared.item, shares
+            )
 
     def _opinion(self, prepared, degraded):
         """MOS-LQO of pieces from their powers in the Bark bands. [pieces]"""
