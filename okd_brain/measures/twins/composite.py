@@ -74,14 +74,15 @@ RIDGE = 1e-14
 class CompositeReference(NamedTuple):
     """The reference's half of a batch's distances.
 
+    What no score asks for is None.
+
     Arguments
     ---------
     lengths : list of int
         ``[batch]``, in samples.
     valid : torch.Tensor
         ``[batch, frames]``, bool: frames that are not padding.
-    pesq : PESQReference or None
-        None where no score contains PESQ.
+    pesq : PESQReference
     slope, weight : torch.Tensor
         ``[batch, frames, 24]``, of the critical bands, in dB and Klatt's.
     lags : torch.Tensor
@@ -97,10 +98,10 @@ class CompositeReference(NamedTuple):
     lengths: list
     valid: torch.Tensor
     pesq: PESQReference | None
-    slope: torch.Tensor
-    weight: torch.Tensor
-    lags: torch.Tensor
-    log_own_error: torch.Tensor
+    slope: torch.Tensor | None
+    weight: torch.Tensor | None
+    lags: torch.Tensor | None
+    log_own_error: torch.Tensor | None
     centred: torch.Tensor
     energy: torch.Tensor
 
@@ -188,18 +189,24 @@ class CompositeTwin(torch.nn.Module):
         prepared = self.pesq and self.pesq.prepare(reference, lengths)
         counts = [frame_count(length) for length in lengths]
         valid = valid_mask(counts, max(counts), reference.device)
+        slope = weight = lags = log_own_error = None
         with torch.autocast(reference.device.type, enabled=False):
-            spectra = _spectra(reference, lengths, valid)
-            error = _prediction_error(_predictors(spectra), spectra.lags)
-            error = torch.maximum(error, _rounding(spectra.lags))
+            if self.parts & {"wss", "llr"}:
+                spectra = _spectra(reference, lengths, valid)
+                slope, weight = _band_slopes(spectra.band_db)
+            if "llr" in self.parts:
+                lags = spectra.lags
+                error = _prediction_error(_predictors(spectra), lags)
+                log_own_error = torch.maximum(error, _rounding(lags)).log()
             centred = _centred(reference, lengths)
             return CompositeReference(
                 lengths,
                 valid,
                 prepared,
-                *_band_slopes(spectra.band_db),
-                spectra.lags,
-                error.log(),
+                slope,
+                weight,
+                lags,
+                log_own_error,
                 centred,
                 _frame_energy(centred, valid),
             )
