@@ -10,9 +10,9 @@ are those of the recommendation and carry no gradient.
 
 What differs from the recommendation, and why:
 
-* There is no alignment in time. It finds delays by searching, which has no
-  gradient, and an enhanced signal has the delay of its reference. Hence
-  stretches of bad frames are not realigned either.
+* There is no alignment of utterances in time: an enhanced signal has the
+  delay of its reference. Stretches of bad frames are aligned anew, as in
+  P.862; the delays found are taken as given.
 * Files of more than 16 s weight their frames equally. The weights of P.862
   stay within 3.4 % of each other up to 19 s, beyond which a signal is cut.
 * The power that aligns the level has a floor 80 dB below the reference, so
@@ -36,6 +36,13 @@ from okd_brain.measures.twins.padded import (
     check_rate,
     read_lengths,
 )
+from okd_brain.measures.twins.pesq_bands import (
+    HEARING_THRESHOLD,
+    LOUDNESS_CALIBRATION,
+    WIDTH_BARK,
+    band_matrix,
+    loudness_exponent,
+)
 from okd_brain.measures.wideband_pesq import (
     PIECE_SECONDS,
     SAMPLE_RATE,
@@ -56,44 +63,6 @@ INPUT_FILTER = (  # of P.862.2 at 16 kHz, numerator and denominator
     (1.0, -1.9444777, 0.94597794),
 )
 
-# Bark bands at 16 kHz, P.862's tables.
-BINS = (
-    [1] * 8 + [2] + [1] * 5 + [2, 1, 1] + [2] * 8 + [3, 3, 3, 3, 4, 3, 4, 5]
-    + [4, 5, 6, 6, 7, 8, 9, 9, 12, 12, 15, 16, 18, 21, 25, 20]
-)  # fmt: skip
-WIDTH_BARK = (
-    [0.157344, 0.317994, 0.322441, 0.326934, 0.331474, 0.336061, 0.340697]
-    + [0.345381, 0.350114, 0.354897, 0.359729, 0.364611, 0.369544, 0.374529]
-    + [0.379565, 0.384653, 0.389794, 0.394989, 0.400236, 0.405538, 0.410894]
-    + [0.416306, 0.421773, 0.427297, 0.432877, 0.438514, 0.444209, 0.449962]
-    + [0.455774, 0.461645, 0.467577, 0.473569, 0.479621, 0.485736, 0.491912]
-    + [0.498151, 0.504454, 0.510819, 0.517250, 0.523745, 0.530308, 0.536934]
-    + [0.543629, 0.550390, 0.557220, 0.564119, 0.571085, 0.578125, 0.585232]
-)
-POWER_CORRECTION = (
-    [100.0, 99.999992, 100.0, 100.000008, 100.000008, 100.000015, 99.999992]
-    + [99.999969, 50.000027, 100.0, 99.999969, 100.000015, 99.999947]
-    + [100.000061, 53.047077, 110.000046, 117.991989, 65.0, 68.760147]
-    + [69.999931, 71.428818, 75.000038, 76.843384, 80.968781, 88.646126]
-    + [63.864388, 68.155350, 72.547775, 75.584831, 58.379192, 80.950836]
-    + [64.135651, 54.384785, 73.821884, 64.437073, 59.176456, 65.521278]
-    + [61.399822, 58.144047, 57.004543, 64.126297, 54.311001, 61.114979]
-    + [55.077751, 56.849335, 55.628868, 53.137054, 54.985844, 79.546974]
-)
-HEARING_THRESHOLD = (  # power
-    [51286152.0, 2454709.5, 70794.59375, 4897.788574, 1174.897705, 389.045166]
-    + [104.712860, 45.708820, 17.782795, 9.772372, 4.897789, 3.090296]
-    + [1.905461, 1.258925, 0.977237, 0.724436, 0.562341, 0.457088, 0.389045]
-    + [0.331131, 0.295121, 0.269153, 0.257040, 0.251189, 0.251189, 0.251189]
-    + [0.251189, 0.263027, 0.288403, 0.309030, 0.338844, 0.371535, 0.398107]
-    + [0.436516, 0.467735, 0.489779, 0.501187, 0.501187, 0.512861, 0.524807]
-    + [0.524807, 0.524807, 0.512861, 0.478630, 0.426580, 0.371535, 0.363078]
-    + [0.416869, 0.537032]
-)
-POWER_CALIBRATION = 6.910853e-6
-LOUDNESS_CALIBRATION = 1.866055e-1
-
-ZWICKER_POWER = 0.23
 CLEARLY_AUDIBLE = 100.0  # times the threshold, in the long-term means
 SILENT_FRAME_POWER = 1e7
 SPEECH_BEGINS = 500.0  # sum of five magnitudes, where frames begin to count
@@ -106,11 +75,13 @@ ASYMMETRY_OFFSET, ASYMMETRY_POWER = 50.0, 1.2
 ASYMMETRY_LEAST, ASYMMETRY_MOST = 3.0, 12.0
 LOUD_OFFSET, LOUD_SCALE, LOUD_POWER = 1e5, 1e7, 0.04
 WORST_FRAME = 45.0
+BAD_FRAME, BAD_REACH, BAD_LEAST = 30.0, 2, 5  # disturbance; frames
+SEARCH, LEAST_CORRELATION = 2048, 0.5  # samples; for aligning bad frames anew
 SYLLABLE, SYLLABLE_HOP = 20, 10  # frames
 SYLLABLE_NORM = 6
 SYMMETRIC_WEIGHT, ASYMMETRIC_WEIGHT = 0.1, 0.0309
 BEST_RAW = 4.5
-MAPPING = (0.999, 4.0, -1.3669, 3.8224)  # P.862.2
+MAPPING = (0.999, 4.0, 1.3669, 3.8224)  # P.862.2
 
 
 class PESQReference(NamedTuple):
@@ -124,6 +95,8 @@ class PESQReference(NamedTuple):
         ``[batch]``, in samples.
     cuts : list of tuple
         Item, first sample and end of each piece.
+    filtered : torch.Tensor
+        ``[pieces, samples]``, after level alignment and input filter.
     item, weight : torch.Tensor
         ``[pieces]``, the item each piece belongs to and its share in that
         item's score.
@@ -145,6 +118,7 @@ class PESQReference(NamedTuple):
 
     lengths: list
     cuts: list
+    filtered: torch.Tensor
     item: torch.Tensor
     weight: torch.Tensor
     power: torch.Tensor
@@ -186,14 +160,11 @@ class PESQTwin(torch.nn.Module):
     def __init__(self, sample_rate=SAMPLE_RATE):
         super().__init__()
         check_rate("PESQTwin", sample_rate)
-        width = torch.tensor(WIDTH_BARK, dtype=torch.float64)
-        centre_bark = width.cumsum(0) - width / 2
-        exponent = (6 / (centre_bark + 2)).clamp(1, 2) ** 0.15 * ZWICKER_POWER
-        self._keep("_window", torch.hann_window(FRAME, dtype=torch.float64))
-        self._keep("_bands", _band_matrix())
-        self._keep("_width", width)
-        self._keep("_threshold", torch.tensor(HEARING_THRESHOLD).double())
-        self._keep("_exponent", exponent)
+        self._keep("_window", np.hanning(FRAME + 1)[:-1])
+        self._keep("_bands", band_matrix())
+        self._keep("_width", WIDTH_BARK)
+        self._keep("_threshold", HEARING_THRESHOLD)
+        self._keep("_exponent", loudness_exponent())
 
     def forward(self, reference, degraded, lengths=None):
         """Score a batch.
@@ -248,7 +219,7 @@ class PESQTwin(torch.nn.Module):
             cuts = _cuts(reference, lengths)
             waves, sizes = _pieces(reference, cuts)
             power, filtered = _filtered(waves, sizes)
-            bark = self._bark(filtered)
+            bark = self._bark(_frames(filtered))
             first, last = _speech_frames(filtered, sizes)
             frame = torch.arange(bark.shape[1], device=bark.device)
             counted = frame <= last[:, None]
@@ -258,6 +229,7 @@ class PESQTwin(torch.nn.Module):
             return PESQReference(
                 lengths,
                 cuts,
+                filtered,
                 torch.tensor([cut[0] for cut in cuts], device=bark.device),
                 _shares(cuts, power),
                 power,
@@ -292,61 +264,83 @@ class PESQTwin(torch.nn.Module):
         with torch.autocast(degraded.device.type, enabled=False):
             waves, sizes = _pieces(degraded, prepared.cuts)
             floor = POWER_FLOOR * prepared.power.to(waves)
-            bark = self._bark(_filtered(waves, sizes, floor)[1])
-            opinion = self._opinion(prepared, bark)
+            filtered = _filtered(waves, sizes, floor)[1]
+            opinion = self._opinion(prepared, filtered)
             shares = prepared.weight.to(opinion) * opinion
-            return shares.new_zeros(len(degraded)).index_add(
-                0, prepared.item, shares
-            )
+            scores = shares.new_zeros(len(degraded))
+            return scores.index_add(0, prepared.item, shares)
 
-    def _opinion(self, prepared, degraded):
-        """MOS-LQO of pieces from their powers in the Bark bands. [pieces]"""
-        counted, speaking = prepared.counted, prepared.speaking
-        reference = prepared.bark.to(degraded)
-        # The reference gets the degraded signal's frequency response ...
+    def _opinion(self, prepared, filtered):
+        """MOS-LQO of pieces from their filtered waves. [pieces]"""
+        reference = prepared.bark.to(filtered)
+        degraded = self._bark(_frames(filtered))
+        # The reference gets the degraded signal's frequency response.
         ours, theirs = (
-            self._speech_power(bark, speaking) / prepared.frames
+            self._speech_power(bark, prepared.speaking) / prepared.frames
             for bark in (reference, degraded)
         )
         response = (theirs + RESPONSE_OFFSET) / (ours + RESPONSE_OFFSET)
         reference = reference * response.clamp(*RESPONSE_RANGE)[:, None]
-        # ... and the degraded signal the reference's gain, frame by frame.
         power = self._audible(reference, 1.0).sum(-1)
-        gain = (power + GAIN_OFFSET) / (
-            self._audible(degraded, 1.0).sum(-1) + GAIN_OFFSET
-        )
-        degraded = degraded * _smooth(gain).clamp(*GAIN_RANGE)[..., None]
 
+        disturbances = self._disturbances(reference, degraded)
+        bad = disturbances[0].detach() > BAD_FRAME
+        intervals = _bad_intervals(bad & prepared.counted, prepared.counted)
+        if intervals:
+            place, shifted, inside = _realigned(prepared, filtered, intervals)
+            again = self._disturbances(
+                reference[place], self._bark(shifted), first_gain=1.0
+            )
+            place = tuple(index[inside] for index in place)
+            disturbances = [
+                first.index_put(place, first[place].minimum(second[inside]))
+                for first, second in zip(disturbances, again, strict=True)
+            ]
+
+        ease = ((power + LOUD_OFFSET) / LOUD_SCALE) ** LOUD_POWER
+        symmetric, asymmetric = (
+            _time_norm((frames / ease).clamp(max=WORST_FRAME), prepared)
+            for frames in disturbances
+        )
+        raw = SYMMETRIC_WEIGHT * symmetric + ASYMMETRIC_WEIGHT * asymmetric
+        lowest, height, slope, offset = MAPPING
+        return lowest + height * torch.sigmoid(
+            slope * (BEST_RAW - raw) - offset
+        )
+
+    def _disturbances(self, reference, degraded, first_gain=None):
+        """Symmetric and asymmetric disturbance. [pieces, frames] each
+
+        Arguments
+        ---------
+        reference, degraded : torch.Tensor
+            ``[pieces, frames, 49]``
+        first_gain : float or None
+            The gain before the first frame; None is the first frame's own.
+        """
+        # The degraded signal gets the reference's gain, frame by frame.
+        ours, theirs = (
+            self._audible(bark, 1.0).sum(-1) + GAIN_OFFSET
+            for bark in (reference, degraded)
+        )
+        gain = _smooth(ours / theirs, first_gain).clamp(*GAIN_RANGE)
+        degraded = degraded * gain[..., None]
         ours, theirs = self._loudness(reference), self._loudness(degraded)
-        difference = theirs - ours
         masked = DEADZONE * torch.minimum(ours, theirs)
-        disturbance = (difference.abs() - masked).clamp(min=0)
+        disturbance = ((theirs - ours).abs() - masked).clamp(min=0)
         added = (degraded + ASYMMETRY_OFFSET) / (reference + ASYMMETRY_OFFSET)
         added = (added**ASYMMETRY_POWER).clamp(max=ASYMMETRY_MOST)
         added = torch.where(added < ASYMMETRY_LEAST, 0.0, added)
+        return (
+            self._band_norm(disturbance, 2),
+            self._band_norm(disturbance * added, 1),
+        )
 
-        ease = ((power + LOUD_OFFSET) / LOUD_SCALE) ** LOUD_POWER
-        raw = BEST_RAW
-        for weight, norm, values in (
-            (SYMMETRIC_WEIGHT, 2, disturbance),
-            (ASYMMETRIC_WEIGHT, 1, disturbance * added),
-        ):
-            frames = (self._band_norm(values, norm) / ease).clamp(
-                max=WORST_FRAME
-            )
-            frames = torch.where(counted, frames, 0.0)
-            raw = raw - weight * _time_norm(frames, prepared)
-        lowest, height, slope, offset = MAPPING
-        return lowest + height * torch.sigmoid(-slope * raw - offset)
-
-    def _bark(self, filtered):
-        """Powers in the Bark bands of every frame. [pieces, frames, 49]"""
-        frames = max((filtered.shape[1] + 4) // HOP, 1)
-        missing = (frames - 1) * HOP + FRAME - filtered.shape[1]
-        frames = pad(filtered, (0, max(missing, 0))).unfold(1, FRAME, HOP)
-        spectrum = torch.fft.rfft(frames * self._window.to(filtered))
+    def _bark(self, frames):
+        """Powers in the Bark bands of frames. [pieces, frames, 49]"""
+        spectrum = torch.fft.rfft(frames * self._window.to(frames))
         power = spectrum.real.square() + spectrum.imag.square()
-        return power @ self._bands.to(filtered)
+        return power @ self._bands.to(frames)
 
     def _audible(self, bark, factor):
         """Powers above the threshold of hearing, without the lowest band."""
@@ -374,6 +368,7 @@ class PESQTwin(torch.nn.Module):
         return length * total ** (1 - 1 / norm)
 
     def _keep(self, name, constant):
+        constant = torch.as_tensor(constant, dtype=torch.float64)
         self.register_buffer(name, constant, persistent=False)
 
 
@@ -472,6 +467,13 @@ def _responses(fft_size, dtype, device):
     return torch.from_numpy(energy).to(device, dtype), response.to(kind)
 
 
+def _frames(filtered):
+    """Frames of waves, including those that overlap the end by 4 samples."""
+    count = (filtered.shape[1] + 4) // HOP
+    missing = (count - 1) * HOP + FRAME - filtered.shape[1]
+    return pad(filtered, (0, max(missing, 0))).unfold(1, FRAME, HOP)
+
+
 def _speech_frames(filtered, sizes):
     """First and last frame of the reference's speech. [pieces] each
 
@@ -497,13 +499,114 @@ def _syllable_offsets(bark):
     return starts[:, None] + torch.arange(SYLLABLE, device=bark.device)
 
 
-def _smooth(gain):
-    """Recursive mean over the frames, from the first frame's gain on."""
+def _smooth(gain, before=None):
+    """Recursive mean over the frames; ``before`` as in ``_disturbances``."""
     taps = torch.arange(GAIN_TAPS, -1, -1, device=gain.device)
     weight = (1 - GAIN_MEMORY) * GAIN_MEMORY**taps
-    before = gain[:, :1].expand(-1, GAIN_TAPS)
-    frames = torch.cat([before, gain], 1).unfold(1, GAIN_TAPS + 1, 1)
-    return frames @ weight.to(gain)
+    past = (
+        gain[:, :1] if before is None else torch.full_like(gain[:, :1], before)
+    )
+    gain = torch.cat([past.expand(-1, GAIN_TAPS), gain], 1)
+    return gain.unfold(1, GAIN_TAPS + 1, 1) @ weight.to(gain)
+
+
+def _bad_intervals(bad, counted):
+    """Find stretches of bad frames that P.862 aligns anew.
+
+    Arguments
+    ---------
+    bad, counted : torch.Tensor
+        ``[pieces, frames]``, bool.
+
+    Returns
+    -------
+    list of tuple
+        Piece, first frame and end of each stretch.
+    """
+    runs = bad.unfold(1, BAD_REACH + 1, 1).any(-1)
+    if not bool(runs.any()):
+        return []
+    bad = bad.clone()
+    bad[:, 0] = False
+    # A frame between two bad ones that are near is bad; not at the edges.
+    last = counted.sum(1)[:, None] - 1
+    frame = torch.arange(bad.shape[1], device=bad.device)
+    left = pad(bad, (BAD_REACH, 0)).unfold(1, BAD_REACH + 1, 1).any(-1)
+    right = pad(bad, (0, BAD_REACH)).unfold(1, BAD_REACH + 1, 1).any(-1)
+    inner = (frame >= BAD_REACH) & (frame < last - BAD_REACH)
+    edges = pad((left & right & inner).int(), (1, 1)).diff(dim=1).cpu()
+    starts, ends = (edges == 1).nonzero(), (edges == -1).nonzero()
+    return [
+        (piece, start, end)
+        for (piece, start), (_, end) in zip(
+            starts.tolist(), ends.tolist(), strict=True
+        )
+        if end - start >= BAD_LEAST
+    ]
+
+
+def _realigned(prepared, filtered, intervals):
+    """Frames of bad intervals, shifted to where they fit the reference best.
+
+    Arguments
+    ---------
+    prepared : PESQReference
+    filtered : torch.Tensor
+        ``[pieces, samples]``, the degraded waves.
+    intervals : list of tuple
+        As from ``_bad_intervals``.
+
+    Returns
+    -------
+    place : tuple of torch.Tensor
+        ``[intervals, frames]`` each, piece and frame.
+    shifted : torch.Tensor
+        ``[intervals, frames, 512]``, samples.
+    inside : torch.Tensor
+        ``[intervals, frames]``, bool. Short intervals repeat their last frame,
+        outside.
+    """
+    piece, start, end = torch.tensor(intervals, device=filtered.device).T
+    longest = max(end - start for _, start, end in intervals)
+    # All samples that a shifted frame can reach, zero outside of the wave.
+    margins = (SEARCH, SEARCH + HOP * longest + FRAME)
+    theirs = pad(filtered, margins)
+    reach = torch.arange(margins[1] + SEARCH, device=filtered.device)
+    index = HOP * start[:, None] + reach
+    stretch = theirs[piece[:, None], index]
+    with torch.no_grad():
+        size = HOP * (end - start)[:, None] + FRAME
+        ours = pad(prepared.filtered.to(filtered), margins)
+        ours = ours[piece[:, None], index].abs()
+        inside = (reach >= SEARCH) & (reach < SEARCH + size)
+        ours = torch.where(inside, ours, 0.0)
+        around = torch.where(reach < 2 * SEARCH + size, stretch.abs(), 0.0)
+        delay = _best_delay(ours, around)
+    steps = torch.arange(longest, device=filtered.device)
+    frame = torch.minimum(start[:, None] + steps, end[:, None] - 1)
+    begin = SEARCH + delay[:, None] + HOP * (frame - start[:, None])
+    samples = begin[..., None] + torch.arange(FRAME, device=filtered.device)
+    shifted = stretch.gather(1, samples.flatten(1)).view_as(samples)
+    place = (piece[:, None].expand_as(frame), frame)
+    return place, shifted, steps < (end - start)[:, None]
+
+
+def _best_delay(ours, theirs):
+    """Delay of the second magnitudes by their correlation. [intervals]
+
+    Arguments
+    ---------
+    ours, theirs : torch.Tensor
+        ``[intervals, samples]``
+    """
+    size = 2 ** (ours.shape[1] + SEARCH).bit_length()
+    product = torch.fft.rfft(ours, size).conj() * torch.fft.rfft(theirs, size)
+    correlation = torch.fft.irfft(product, size).roll(SEARCH, 1)
+    correlation = correlation[:, : 2 * SEARCH]
+    best, delay = correlation.max(1)
+    norm = ours.square().sum(1) * theirs.square().sum(1)
+    found = best >= LEAST_CORRELATION * norm.sqrt()
+    return torch.where(found, delay - SEARCH, 0)
 
 
 def _time_norm(frames, prepared):
@@ -515,13 +618,3 @@ def _time_norm(frames, prepared):
     syllable = syllable * SYLLABLE ** (-1 / SYLLABLE_NORM)
     count = prepared.in_syllable[..., 0].sum(1).clamp(min=1)
     return torch.linalg.vector_norm(syllable, 2, -1) / count.sqrt()
-
-
-def _band_matrix():
-    """Matrix from a power spectrum to the Bark bands. [257, 49]"""
-    band = np.repeat(np.arange(len(BINS)), BINS)
-    matrix = np.zeros((FRAME // 2 + 1, len(BINS)))
-    gain = POWER_CALIBRATION * np.array(POWER_CORRECTION)
-    matrix[np.arange(len(band)), band] = gain[band]
-    matrix[0] = 0  # P.862 leaves out the constant component
-    return torch.from_numpy(matrix)
