@@ -442,9 +442,9 @@ def _segmental_snr_db(prepared, degraded):
     noise = _frame_energy(noise, prepared.valid) + SEGMENTAL_SNR_EPS
     ratio = prepared.energy / noise + SEGMENTAL_SNR_EPS
     snr_db = 10 * ratio.log10()
-    leak = SEGSNR_LEAK * (snr_db - snr_db.detach())
-    leak = torch.where(snr_db < lowest, leak, 0.0)
-    return snr_db.clamp(lowest, highest) + leak
+    kept = SEGSNR_LEAK * (snr_db - snr_db.detach())
+    kept = torch.where(snr_db < lowest, kept, 0.0)
+    return snr_db.clamp(lowest, highest) + kept
 
 
 def _frame_energy(signals, valid):
@@ -480,4 +480,6 @@ def _trimmed_mean(per_frame, valid):
 
 def _clamped(values, lowest, highest):
     """Clamp in value only; the gradient passes."""
-    return values + (values.clamp(lowest, highest) - values).detach()
+    outside = (values < lowest) | (values > highest)
+    kept = torch.where(outside, values - values.detach(), 0.0)
+    return values.clamp(lowest, highest) + kept

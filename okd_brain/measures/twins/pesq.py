@@ -15,8 +15,9 @@ What differs from the recommendation, and why:
   P.862; the delays found are taken as given.
 * Files of more than 16 s weight their frames equally. The weights of P.862
   stay within 3.4 % of each other up to 19 s, beyond which a signal is cut.
-* The power that aligns the level has a floor 80 dB below the reference, so
-  that silence has a finite score and a gradient of zero.
+* The power that aligns the level has a floor 80 dB below the reference, and
+  below it the score falls to the worst: muting is not to be rewarded, and the
+  metric gives silence its worst score by rule.
 
 Signals longer than 19 s are cut where ``wideband_pesq`` cuts them, and have
 the mean of their pieces as it does.
@@ -46,6 +47,7 @@ from okd_brain.measures.twins.pesq_bands import (
 from okd_brain.measures.wideband_pesq import (
     PIECE_SECONDS,
     SAMPLE_RATE,
+    WORST,
     pieces,
 )
 
@@ -57,7 +59,7 @@ TRAILING_SAMPLES = 5120  # of silence, counted in the means of P.862
 RAMP = 16  # samples of fade-in and fade-out before the input filter
 TARGET_POWER = 1e7
 POWER_FLOOR = 1e-8  # relative to the reference: -80 dB
-SILENT_REFERENCE_POWER = 1e-20  # full scale 1: far below any recording
+LEAST_POWER = 1e-18  # full scale 1: -180 dB, for silent references
 INPUT_FILTER = (  # of P.862.2 at 16 kHz, numerator and denominator
     (2.740826, -5.4816519, 2.740826),
     (1.0, -1.9444777, 0.94597794),
@@ -154,7 +156,7 @@ class PESQTwin(torch.nn.Module):
     >>> softer = 0.9 * clean + 0.1 * clean.clamp(-0.5, 0.5)
     >>> twin = PESQTwin()
     >>> [round(float(twin(clean, wave)), 2) for wave in (clean, softer)]
-    [4.64, 0]
+    [4.64, 2.7]
     """
 
     def __init__(self, sample_rate=SAMPLE_RATE):
@@ -264,8 +266,10 @@ class PESQTwin(torch.nn.Module):
         with torch.autocast(degraded.device.type, enabled=False):
             waves, sizes = _pieces(degraded, prepared.cuts)
             floor = POWER_FLOOR * prepared.power.to(waves)
-            filtered = _filtered(waves, sizes, floor)[1]
+            power, filtered = _filtered(waves, sizes, floor)
+            audible = power / (power + floor + LEAST_POWER)
             opinion = self._opinion(prepared, filtered)
+            opinion = WORST + audible * (opinion - WORST)
             shares = prepared.weight.to(opinion) * opinion
             scores = shares.new_zeros(len(degraded))
             return scores.index_add(0, prepared.item, shares)
@@ -399,7 +403,7 @@ def _shares(cuts, power):
     """
     items = torch.tensor([item for item, _, _ in cuts], device=power.device)
     size = torch.tensor([stop - start for _, start, stop in cuts]).to(power)
-    size = torch.where(power > SILENT_REFERENCE_POWER, size, 1e-9 * size)
+    size = torch.where(power > LEAST_POWER, size, 1e-9 * size)
     total = size.new_zeros(int(items[-1]) + 1).index_add(0, items, size)
     return size / total[items]
 
@@ -445,7 +449,7 @@ def _filtered(waves, sizes, floor=0.0):
         order += rows
     places = torch.tensor(order, device=waves.device).argsort()
     power = torch.cat(powers)[places] / (sizes + TRAILING_SAMPLES)
-    scale = (TARGET_POWER / (power + floor + SILENT_REFERENCE_POWER)).sqrt()
+    scale = TARGET_POWER**0.5 * (power + floor + LEAST_POWER).rsqrt()
     filtered = torch.cat(outputs)[places] * scale[:, None]
     return power, torch.where(edge > 0, filtered, 0.0)
 
