@@ -13,6 +13,10 @@ What differs from the recommendation, and why:
 * There is no alignment of utterances in time: an enhanced signal has the
   delay of its reference. Stretches of bad frames are aligned anew, as in
   P.862; the delays found are taken as given.
+* The disturbance of a frame is bounded at 45 in value, but ``WORST_FRAME_LEAK``
+  of its gradient remains: in loud noise most frames are there. Thirty steps
+  of Adam on the masks of mixtures at 0 and -5 dB reach a PESQ of 2.39 with
+  and of 2.18 without it, of mixtures at 0 to 15 dB 3.25 and 3.17.
 * Files of more than 16 s weight their frames equally. The weights of P.862
   stay within 3.4 % of each other up to 19 s, beyond which a signal is cut.
 * The power that aligns the level has a floor 80 dB below the reference, and
@@ -38,11 +42,17 @@ from okd_brain.measures.twins.padded import (
     read_lengths,
 )
 from okd_brain.measures.twins.pesq_bands import (
+    FRAME,
     HEARING_THRESHOLD,
+    HOP,
     LOUDNESS_CALIBRATION,
     WIDTH_BARK,
     band_matrix,
     loudness_exponent,
+)
+from okd_brain.measures.twins.pesq_realignment import (
+    bad_intervals,
+    realigned_frames,
 )
 from okd_brain.measures.wideband_pesq import (
     PIECE_SECONDS,
@@ -53,8 +63,6 @@ from okd_brain.measures.wideband_pesq import (
 
 MIN_SAMPLES = SAMPLE_RATE // 4  # P.862's shortest signal
 
-FRAME = 512
-HOP = 256
 TRAILING_SAMPLES = 5120  # of silence, counted in the means of P.862
 RAMP = 16  # samples of fade-in and fade-out before the input filter
 TARGET_POWER = 1e7
@@ -77,8 +85,8 @@ ASYMMETRY_OFFSET, ASYMMETRY_POWER = 50.0, 1.2
 ASYMMETRY_LEAST, ASYMMETRY_MOST = 3.0, 12.0
 LOUD_OFFSET, LOUD_SCALE, LOUD_POWER = 1e5, 1e7, 0.04
 WORST_FRAME = 45.0
-BAD_FRAME, BAD_REACH, BAD_LEAST = 30.0, 2, 5  # disturbance; frames
-SEARCH, LEAST_CORRELATION = 2048, 0.5  # samples; for aligning bad frames anew
+WORST_FRAME_LEAK = 0.1  # of the gradient beyond; ours, see above
+BAD_FRAME = 30.0  # disturbance from which on a stretch is aligned anew
 SYLLABLE, SYLLABLE_HOP = 20, 10  # frames
 SYLLABLE_NORM = 6
 SYMMETRIC_WEIGHT, ASYMMETRIC_WEIGHT = 0.1, 0.0309
@@ -289,9 +297,11 @@ class PESQTwin(torch.nn.Module):
 
         disturbances = self._disturbances(reference, degraded)
         bad = disturbances[0].detach() > BAD_FRAME
-        intervals = _bad_intervals(bad & prepared.counted, prepared.counted)
+        intervals = bad_intervals(bad & prepared.counted, prepared.counted)
         if intervals:
-            place, shifted, inside = _realigned(prepared, filtered, intervals)
+            place, shifted, inside = realigned_frames(
+                prepared.filtered, filtered, intervals
+            )
             again = self._disturbances(
                 reference[place], self._bark(shifted), first_gain=1.0
             )
@@ -303,7 +313,7 @@ class PESQTwin(torch.nn.Module):
 
         ease = ((power + LOUD_OFFSET) / LOUD_SCALE) ** LOUD_POWER
         symmetric, asymmetric = (
-            _time_norm((frames / ease).clamp(max=WORST_FRAME), prepared)
+            _time_norm(_bounded(frames / ease), prepared)
             for frames in disturbances
         )
         raw = SYMMETRIC_WEIGHT * symmetric + ASYMMETRIC_WEIGHT * asymmetric
@@ -514,103 +524,11 @@ def _smooth(gain, before=None):
     return gain.unfold(1, GAIN_TAPS + 1, 1) @ weight.to(gain)
 
 
-def _bad_intervals(bad, counted):
-    """Find stretches of bad frames that P.862 aligns anew.
-
-    Arguments
-    ---------
-    bad, counted : torch.Tensor
-        ``[pieces, frames]``, bool.
-
-    Returns
-    -------
-    list of tuple
-        Piece, first frame and end of each stretch.
-    """
-    runs = bad.unfold(1, BAD_REACH + 1, 1).any(-1)
-    if not bool(runs.any()):
-        return []
-    bad = bad.clone()
-    bad[:, 0] = False
-    # A frame between two bad ones that are near is bad; not at the edges.
-    last = counted.sum(1)[:, None] - 1
-    frame = torch.arange(bad.shape[1], device=bad.device)
-    left = pad(bad, (BAD_REACH, 0)).unfold(1, BAD_REACH + 1, 1).any(-1)
-    right = pad(bad, (0, BAD_REACH)).unfold(1, BAD_REACH + 1, 1).any(-1)
-    inner = (frame >= BAD_REACH) & (frame < last - BAD_REACH)
-    edges = pad((left & right & inner).int(), (1, 1)).diff(dim=1).cpu()
-    starts, ends = (edges == 1).nonzero(), (edges == -1).nonzero()
-    return [
-        (piece, start, end)
-        for (piece, start), (_, end) in zip(
-            starts.tolist(), ends.tolist(), strict=True
-        )
-        if end - start >= BAD_LEAST
-    ]
-
-
-def _realigned(prepared, filtered, intervals):
-    """Frames of bad intervals, shifted to where they fit the reference best.
-
-    Arguments
-    ---------
-    prepared : PESQReference
-    filtered : torch.Tensor
-        ``[pieces, samples]``, the degraded waves.
-    intervals : list of tuple
-        As from ``_bad_intervals``.
-
-    Returns
-    -------
-    place : tuple of torch.Tensor
-        ``[intervals, frames]`` each, piece and frame.
-    shifted : torch.Tensor
-        ``[intervals, frames, 512]``, samples.
-    inside : torch.Tensor
-        ``[intervals, frames]``, bool. Short intervals repeat their last frame,
-        outside.
-    """
-    piece, start, end = torch.tensor(intervals, device=filtered.device).T
-    longest = max(end - start for _, start, end in intervals)
-    # All samples that a shifted frame can reach, zero outside of the wave.
-    margins = (SEARCH, SEARCH + HOP * longest + FRAME)
-    theirs = pad(filtered, margins)
-    reach = torch.arange(margins[1] + SEARCH, device=filtered.device)
-    index = HOP * start[:, None] + reach
-    stretch = theirs[piece[:, None], index]
-    with torch.no_grad():
-        size = HOP * (end - start)[:, None] + FRAME
-        ours = pad(prepared.filtered.to(filtered), margins)
-        ours = ours[piece[:, None], index].abs()
-        inside = (reach >= SEARCH) & (reach < SEARCH + size)
-        ours = torch.where(inside, ours, 0.0)
-        around = torch.where(reach < 2 * SEARCH + size, stretch.abs(), 0.0)
-        delay = _best_delay(ours, around)
-    steps = torch.arange(longest, device=filtered.device)
-    frame = torch.minimum(start[:, None] + steps, end[:, None] - 1)
-    begin = SEARCH + delay[:, None] + HOP * (frame - start[:, None])
-    samples = begin[..., None] + torch.arange(FRAME, device=filtered.device)
-    shifted = stretch.gather(1, samples.flatten(1)).view_as(samples)
-    place = (piece[:, None].expand_as(frame), frame)
-    return place, shifted, steps < (end - start)[:, None]
-
-
-def _best_delay(ours, theirs):
-    """Delay of the second magnitudes by their correlation. [intervals]
-
-    Arguments
-    ---------
-    ours, theirs : torch.Tensor
-        ``[intervals, samples]``
-    """
-    size = 2 ** (ours.shape[1] + SEARCH).bit_length()
-    product = torch.fft.rfft(ours, size).conj() * torch.fft.rfft(theirs, size)
-    correlation = torch.fft.irfft(product, size).roll(SEARCH, 1)
-    correlation = correlation[:, : 2 * SEARCH]
-    best, delay = correlation.max(1)
-    norm = ours.square().sum(1) * theirs.square().sum(1)
-    found = best >= LEAST_CORRELATION * norm.sqrt()
-    return torch.where(found, delay - SEARCH, 0)
+def _bounded(frames):
+    """Frames of at most the worst disturbance, with a part of the gradient."""
+    kept = WORST_FRAME_LEAK * (frames - frames.detach())
+    kept = torch.where(frames > WORST_FRAME, kept, 0.0)
+    return frames.clamp(max=WORST_FRAME) + kept
 
 
 def _time_norm(frames, prepared):

@@ -1,6 +1,9 @@
-"""Bark bands of P.862 at 16 kHz: its tables and what follows from them."""
+"""Frames and Bark bands of P.862 at 16 kHz: tables and what follows."""
 
 import numpy as np
+
+FRAME = 512  # 32 ms
+HOP = 256
 
 BINS = (
     [1] * 8 + [2] + [1] * 5 + [2, 1, 1] + [2] * 8 + [3, 3, 3, 3, 4, 3, 4, 5]
@@ -49,7 +52,7 @@ def band_matrix():
         ``[257, 49]``
     """
     band = np.repeat(np.arange(len(BINS)), BINS)
-    matrix = np.zeros((len(band) + 1, len(BINS)))
+    matrix = np.zeros((FRAME // 2 + 1, len(BINS)))
     gain = POWER_CALIBRATION * np.array(POWER_CORRECTION)
     matrix[np.arange(len(band)), band] = gain[band]
     matrix[0] = 0  # P.862 leaves out the constant component

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from twin_signals import (
+    FFT,
     derivative_error,
     hard_cases,
+    masked,
     noisy,
     pearson,
     speech,
@@ -15,6 +17,7 @@ from twin_signals import (
     variants,
 )
 
+from okd_brain.measures.twins import pesq
 from okd_brain.measures.twins.pesq import PESQTwin
 from okd_brain.metrics import METRICS
 
@@ -73,12 +76,43 @@ def test_values_are_nearer_than_those_of_torch_pesq():
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("index", "snr_db"), UTTERANCES)
-def test_the_gradient_is_that_of_finite_differences(index, snr_db, seed):
+def test_the_gradient_is_that_of_finite_differences(
+    index, snr_db, seed, monkeypatch
+):
+    monkeypatch.setattr(pesq, "WORST_FRAME_LEAK", 0.0)
     twin, clean = PESQTwin(), speech(index)[None].double()
     error = derivative_error(
         lambda wave: twin(clean, wave[None])[0], noisy(index, snr_db), seed
     )
     assert error < 1e-3
+
+
+def test_beyond_the_worst_frame_a_part_of_the_gradient_remains():
+    twin, clean, wave = PESQTwin(), speech()[None], noisy(snr_db=-20.0)[None]
+    wave.requires_grad_()
+    (gradient,) = torch.autograd.grad(twin(clean, wave).sum(), wave)
+    softer = (clean - wave.detach()) * gradient
+    assert float(softer.sum()) > 0
+
+
+def test_steps_along_the_gradient_raise_the_true_score():
+    twin, clean, mixed = PESQTwin(), speech(20)[None], noisy(20, 5.0)
+    logits = torch.full(
+        torch.stft(mixed, **FFT, return_complex=True).shape, 1.0
+    )
+    logits.requires_grad_()
+    optimizer = torch.optim.Adam([logits], lr=0.3)
+    for _ in range(10):
+        wave = masked(mixed, logits.sigmoid())
+        optimizer.zero_grad()
+        (-twin(clean, wave[None])).sum().backward()
+        optimizer.step()
+    wave = masked(mixed, logits.sigmoid()).detach().numpy()
+    before, after = (
+        METRICS["pesq"].score(reference=clean[0].numpy(), degraded=degraded)
+        for degraded in (mixed.numpy(), wave)
+    )
+    assert after > before + 0.2
 
 
 def test_float32_has_the_gradient_of_float64():

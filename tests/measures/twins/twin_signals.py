@@ -37,6 +37,12 @@ def noisy(index=0, snr_db=10.0):
     return clean + noise * level * 10 ** (-snr_db / 20)
 
 
+def masked(wave, gains):
+    """A wave with gains on its spectrum."""
+    spectrum = torch.stft(wave, **FFT, return_complex=True)
+    return torch.istft(gains * spectrum, **FFT, length=len(wave))
+
+
 @cache
 def variants(index, snr_db):
     """Clean speech, and a list of its noisy, enhanced and edited versions."""
@@ -50,7 +56,7 @@ def variants(index, snr_db):
     frames = torch.linspace(0, 1, mask.shape[1])
 
     def wave(gains):
-        return torch.istft(gains * spectrum, **FFT, length=len(clean))
+        return masked(mixed, gains)
 
     enhanced = wave(mask)
     waves = [mixed, enhanced]
