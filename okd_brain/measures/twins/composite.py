@@ -276,7 +276,9 @@ class CompositeTwin(torch.nn.Module):
                 segsnr = _segmental_snr_db(prepared, degraded)
                 segsnr = torch.where(valid, segsnr, 0.0)
                 found["segsnr"] = segsnr.sum(1) / valid.sum(1)
-        return {name: part.to(degraded.dtype) for name, part in found.items()}
+        exact = degraded.dtype == torch.float64
+        kind = torch.float64 if exact else torch.float32
+        return {name: part.to(kind) for name, part in found.items()}
 
 
 class _OneScore(torch.nn.Module):
@@ -341,14 +343,13 @@ class _Spectra(NamedTuple):
 
 def _spectra(signals, lengths, valid):
     samples = FRAME + HOP * (valid.shape[1] - 1)
-    signals = signals[:, :samples].double()
-    waves = _unpadded(signals, lengths).unfold(1, FRAME, HOP)
-    # Padding has no spectrum to compute; its frames get that of silence.
-    frames = torch.where(valid[..., None], waves, 0.0)
+    signals = _unpadded(signals.double(), lengths)[:, :samples]
+    frames = (signals + SILENCE).unfold(1, FRAME, HOP)
     bands, cosines, taper = _maps(signals.device)
-    spectrum = torch.fft.rfft((frames + SILENCE) * taper, FFT_SIZE)
+    spectrum = torch.fft.rfft(frames * taper, FFT_SIZE)
     power = spectrum.real.square() + spectrum.imag.square()
     energy = (power @ bands).clamp(min=BAND_ENERGY_FLOOR)
+    frames = frames.detach()
     constant = frames.amax(-1) == frames.amin(-1)
     return _Spectra(10 * energy.log10(), power @ cosines, constant)
 
