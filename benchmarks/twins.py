@@ -54,12 +54,12 @@ class TorchPESQ(torch.nn.Module):
         self.loss = PesqLoss(1.0, sample_rate=RATE)
 
     def forward(self, reference, degraded):
-        """Score equally long signals. [batch]"""
+        """Score equally long signals; return ``[batch]``."""
         return self.loss.mos(reference.clone(), degraded * 1.0)
 
 
 def make_twins(names):
-    """Twins by row name, each with its metric's name."""
+    """Make twins by row, each with its metric's name."""
     twins = {}
     for name in names:
         module, kind = TWINS[name].split(".")
@@ -71,7 +71,7 @@ def make_twins(names):
 
 
 def utterances(speech, noise, count, seconds, seed):
-    """Clean and noisy waves of one length, in float32."""
+    """Read and mix clean and noisy waves of one length, in float32."""
     rng = np.random.default_rng(seed)
     samples = round(seconds * RATE)
     paths = sorted(Path(speech).glob("*.flac"))
@@ -98,24 +98,24 @@ def utterances(speech, noise, count, seconds, seed):
 
 
 def spectrum(wave):
-    """Complex spectrum of a wave."""
+    """Return the complex spectrum of a wave."""
     return torch.stft(wave, **FFT, return_complex=True)
 
 
 def waveform(spectra, samples):
-    """Wave of a complex spectrum."""
+    """Return the wave of a complex spectrum."""
     return torch.istft(spectra, **FFT, length=samples)
 
 
 def enhanced_mask(clean, noisy):
-    """Mask of spectral subtraction with the mean spectrum of the noise."""
+    """Return the mask of subtracting the mean spectrum of the noise."""
     power = spectrum(noisy).abs().square()
     mean = spectrum(noisy - clean).abs().square().mean(-1, keepdim=True)
     return (1 - 1.5 * mean / power.clamp(min=1e-12)).clamp(min=0.01).sqrt()
 
 
 def edited(clean, noisy, mask, rng):
-    """Enhanced speech after one or two random edits."""
+    """Edit enhanced speech once or twice at random."""
     samples = len(clean)
     kinds = ["power", "tilt", "gains", "noise", "blend"]
     chosen = rng.choice(kinds, size=rng.integers(1, 3), replace=False)
@@ -144,19 +144,19 @@ def edited(clean, noisy, mask, rng):
 
 
 def smooth_gains(bins, frames, rng):
-    """Gains in dB, up to about 6, that vary slowly. [bins, frames]"""
+    """Draw gains in dB that vary slowly, ``[bins, frames]``."""
     coarse = torch.from_numpy(rng.uniform(-9, 9, (1, 1, 6, 8))).float()
     size = (bins, frames)
     return torch.nn.functional.interpolate(coarse, size, mode="bicubic")[0, 0]
 
 
 def pearson(left, right):
-    """Pearson's correlation; NaN where one does not vary."""
+    """Return Pearson's correlation; NaN where one does not vary."""
     return np.corrcoef(left, right)[0, 1] if np.ptp(left) > 1e-9 else np.nan
 
 
 def agreement(metric, true, ours):
-    """Figures of one twin.
+    """Compute the figures of one twin.
 
     Arguments
     ---------
@@ -192,7 +192,7 @@ def agreement(metric, true, ours):
 
 
 def cost_ms(twin):
-    """Processor time of forward and backward per second of audio."""
+    """Measure milliseconds of forward and backward per second of audio."""
     torch.manual_seed(0)
     clean = torch.randn(COST_BATCH, COST_SECONDS * RATE) * 0.05
     seconds = []
@@ -205,7 +205,7 @@ def cost_ms(twin):
 
 
 def ascend(twin, pairs, steps):
-    """Waves after Adam has improved each utterance's mask on a twin."""
+    """Improve each utterance's mask on a twin by Adam; return the waves."""
     waves = []
     for clean, noisy in pairs:
         start = enhanced_mask(clean, noisy).clamp(0.02, 0.98).logit()

@@ -297,7 +297,7 @@ class _OneScore(torch.nn.Module):
         self.composite = CompositeTwin((self.name,), sample_rate)
 
     def forward(self, reference, degraded, lengths=None):
-        """Score a batch; see ``CompositeTwin.forward``. [batch]"""
+        """Score a batch as ``CompositeTwin.forward``; return ``[batch]``."""
         return self.composite(reference, degraded, lengths)[self.name]
 
     def prepare(self, reference, lengths=None):
@@ -305,7 +305,7 @@ class _OneScore(torch.nn.Module):
         return self.composite.prepare(reference, lengths)
 
     def score(self, prepared, degraded):
-        """Score a batch against a prepared reference. [batch]"""
+        """Score a batch against a prepared reference; return ``[batch]``."""
         return self.composite.score(prepared, degraded)[self.name]
 
 
@@ -356,7 +356,7 @@ def _spectra(signals, lengths, valid):
 
 @lru_cache(maxsize=4)
 def _maps(device):
-    """Matrices from a power spectrum to bands and lags, and the window."""
+    """Return matrices from power to bands and to lags, and the window."""
     bins = FFT_SIZE // 2
     bands = np.pad(band_filters(bins, SAMPLE_RATE / 2), ((0, 0), (0, 1)))
     lag = np.arange(LPC_ORDER + 1)[:, None]
@@ -367,7 +367,7 @@ def _maps(device):
 
 
 def _band_slopes(band_db):
-    """Spectral slopes and Klatt's weights; see ``critical_bands``."""
+    """Return slopes and Klatt's weights; see ``critical_bands``."""
     level, slope = band_db[..., :-1], band_db.diff(dim=-1)
     bands = slope.shape[-1]
     index = torch.arange(bands, device=slope.device)
@@ -382,7 +382,7 @@ def _band_slopes(band_db):
 
 
 def _wss(prepared, spectra):
-    """Weighted squared differences of slopes. [batch, frames]"""
+    """Weigh squared differences of slopes; return ``[batch, frames]``."""
     slope, weight = _band_slopes(spectra.band_db)
     weight = weight + prepared.weight
     difference = weight * (slope - prepared.slope).square()
@@ -390,7 +390,7 @@ def _wss(prepared, spectra):
 
 
 def _predictors(spectra):
-    """Prediction-error filters. [batch, frames, 17]
+    """Return prediction-error filters, ``[batch, frames, 17]``.
 
     Solves the normal equations, whose solution the recursion of the metric
     finds: one call with one gradient in place of sixteen dependent steps.
@@ -409,31 +409,31 @@ def _predictors(spectra):
 
 
 def _toeplitz(lags):
-    """Symmetric matrices of equal diagonals. [batch, frames, n, n]"""
+    """Return symmetric matrices of equal diagonals, ``[..., n, n]``."""
     index = torch.arange(lags.shape[-1], device=lags.device)
     return lags[..., (index[:, None] - index).abs()]
 
 
 def _prediction_error(filters, lags):
-    """Energy that is left of frames after filtering. [batch, frames]"""
+    """Return what filtering leaves of the energy, ``[batch, frames]``."""
     product = _toeplitz(lags) @ filters[..., None]
     return (filters * product[..., 0]).sum(-1)
 
 
 def _rounding(lags):
-    """Where the sign of a prediction error has no meaning. [batch, frames]"""
+    """Return the bound below which an error is rounding alone."""
     return torch.finfo(lags.dtype).eps * lags[..., 0]
 
 
 def _llr(prepared, spectra):
-    """log of the errors' quotient. [batch, frames]"""
+    """Return the log of the errors' quotient, ``[batch, frames]``."""
     error = _prediction_error(_predictors(spectra), prepared.lags)
     error = torch.maximum(error, _rounding(prepared.lags))
     return error.log() - prepared.log_own_error
 
 
 def _segmental_snr_db(prepared, degraded):
-    """Segmental SNR of frames with equal peaks. [batch, frames]"""
+    """Return the SNR of frames at equal peaks, ``[batch, frames]``."""
     lowest, highest = SEGMENTAL_SNR_RANGE_DB
     centred = _centred(degraded, prepared.lengths)
     peak = prepared.centred.abs().amax(1, keepdim=True)
@@ -449,14 +449,14 @@ def _segmental_snr_db(prepared, degraded):
 
 
 def _frame_energy(signals, valid):
-    """Energy of windowed frames. [batch, frames]"""
+    """Return the energy of windowed frames, ``[batch, frames]``."""
     samples = FRAME + HOP * (valid.shape[1] - 1)
     squares = signals[:, :samples].square().unfold(1, FRAME, HOP)
     return squares @ _maps(signals.device)[2].square()
 
 
 def _centred(signals, lengths):
-    """Signals without their mean and padding. [batch, samples], float64"""
+    """Return signals without mean and padding, in float64."""
     signals = _unpadded(signals.double(), lengths)
     count = torch.tensor(lengths, device=signals.device)[:, None]
     mean = signals.sum(1, keepdim=True) / count
@@ -464,13 +464,13 @@ def _centred(signals, lengths):
 
 
 def _unpadded(signals, lengths):
-    """Signals that are zero from their lengths on. [batch, samples]"""
+    """Return signals that are zero from their lengths on."""
     valid = valid_mask(lengths, signals.shape[1], signals.device)
     return torch.where(valid, signals, 0.0)
 
 
 def _trimmed_mean(per_frame, valid):
-    """Mean of the best 95 % of the frames. [batch]"""
+    """Return the mean of the best 95 % of the frames, ``[batch]``."""
     counts = valid.sum(1).tolist()
     kept = [round(count * KEPT_FRACTION) for count in counts]
     ordered = torch.where(valid, per_frame, torch.inf).sort(1).values

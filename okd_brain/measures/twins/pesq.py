@@ -283,7 +283,7 @@ class PESQTwin(torch.nn.Module):
             return scores.index_add(0, prepared.item, shares)
 
     def _opinion(self, prepared, filtered):
-        """MOS-LQO of pieces from their filtered waves. [pieces]"""
+        """Return the MOS-LQO of filtered pieces, ``[pieces]``."""
         reference = prepared.bark.to(filtered)
         degraded = self._bark(_frames(filtered))
         # The reference gets the degraded signal's frequency response.
@@ -323,7 +323,7 @@ class PESQTwin(torch.nn.Module):
         )
 
     def _disturbances(self, reference, degraded, first_gain=None):
-        """Symmetric and asymmetric disturbance. [pieces, frames] each
+        """Return symmetric and asymmetric disturbance, ``[pieces, frames]``.
 
         Arguments
         ---------
@@ -351,23 +351,23 @@ class PESQTwin(torch.nn.Module):
         )
 
     def _bark(self, frames):
-        """Powers in the Bark bands of frames. [pieces, frames, 49]"""
+        """Return powers in the Bark bands, ``[pieces, frames, 49]``."""
         spectrum = torch.fft.rfft(frames * self._window.to(frames))
         power = spectrum.real.square() + spectrum.imag.square()
         return power @ self._bands.to(frames)
 
     def _audible(self, bark, factor):
-        """Powers above the threshold of hearing, without the lowest band."""
+        """Keep powers above the threshold of hearing; drop the first band."""
         bark, threshold = bark[..., 1:], self._threshold[1:].to(bark)
         return torch.where(bark > factor * threshold, bark, 0.0)
 
     def _speech_power(self, bark, speaking):
-        """Power of the bands, summed over the speech. [pieces, 49]"""
+        """Sum the power of the bands over the speech; return ``[pieces, 49]``."""
         threshold = CLEARLY_AUDIBLE * self._threshold.to(bark)
         return torch.where(speaking & (bark > threshold), bark, 0.0).sum(1)
 
     def _loudness(self, bark):
-        """Zwicker's loudness in sone per Bark; 0 below the threshold."""
+        """Return Zwicker's loudness, 0 below the threshold of hearing."""
         threshold = self._threshold.to(bark)
         exponent = self._exponent.to(bark)
         excess = (bark / threshold).clamp(min=1)
@@ -375,7 +375,7 @@ class PESQTwin(torch.nn.Module):
         return scale * ((0.5 + 0.5 * excess) ** exponent - 1)
 
     def _band_norm(self, values, norm):
-        """P.862's weighted norm over the bands. [pieces, frames]"""
+        """Return P.862's weighted norm of the bands, ``[pieces, frames]``."""
         width = self._width[1:].to(values)
         total = width.sum()
         length = torch.linalg.vector_norm(values[..., 1:] * width, norm, -1)
@@ -387,7 +387,7 @@ class PESQTwin(torch.nn.Module):
 
 
 def _cuts(reference, lengths):
-    """Item, start and end of every piece that is scored by itself."""
+    """Return item, start and end of every piece scored by itself."""
     cuts = []
     for item, length in enumerate(lengths):
         parts = [slice(0, length)]
@@ -398,7 +398,7 @@ def _cuts(reference, lengths):
 
 
 def _pieces(signals, cuts):
-    """Pieces without the batch's padding, and their sizes. [pieces, samples]"""
+    """Return pieces, zero beyond their sizes, and the sizes."""
     if signals.dtype != torch.float64:
         signals = signals.float()
     waves = [signals[item, start:stop] for item, start, stop in cuts]
@@ -407,7 +407,7 @@ def _pieces(signals, cuts):
 
 
 def _shares(cuts, power):
-    """Share of each piece in its item's score, by duration. [pieces]
+    """Return each piece's share in its item's score, by duration.
 
     As in ``wideband_pesq``, a silent piece has none beside others.
     """
@@ -419,7 +419,7 @@ def _shares(cuts, power):
 
 
 def _filtered(waves, sizes, floor=0.0):
-    """Power before and waves after level alignment and input filter.
+    """Align the level of waves and apply the input filter.
 
     Arguments
     ---------
@@ -433,7 +433,7 @@ def _filtered(waves, sizes, floor=0.0):
     Returns
     -------
     power : torch.Tensor
-        ``[pieces]``, from 350 to 3250 Hz.
+        ``[pieces]``, from 350 to 3250 Hz, before the alignment.
     filtered : torch.Tensor
         ``[pieces, samples]``
     """
@@ -454,8 +454,8 @@ def _filtered(waves, sizes, floor=0.0):
         square = spectrum.real.square() + spectrum.imag.square()
         powers.append(square @ energy)
         output = torch.fft.irfft(spectrum * response, fft_size)
-        outputs.append(pad(output, (0, max(0, waves.shape[1] - fft_size))))
-        outputs[-1] = outputs[-1][:, : waves.shape[1]]
+        output = pad(output, (0, max(0, waves.shape[1] - fft_size)))
+        outputs.append(output[:, : waves.shape[1]])
         order += rows
     places = torch.tensor(order, device=waves.device).argsort()
     power = torch.cat(powers)[places] / (sizes + TRAILING_SAMPLES)
@@ -466,7 +466,7 @@ def _filtered(waves, sizes, floor=0.0):
 
 @lru_cache(maxsize=16)
 def _responses(fft_size, dtype, device):
-    """Weights of the power from 350 to 3250 Hz, and the input filter."""
+    """Return weights of the power from 350 to 3250 Hz, and the filter."""
     # P.862 interpolates in dB between its edges and -500 dB.
     hertz = np.arange(fft_size // 2 + 1) * SAMPLE_RATE / fft_size
     decibels = np.interp(hertz, [300, 350, 3250, 3500], [-500, 0, 0, -500])
@@ -482,18 +482,18 @@ def _responses(fft_size, dtype, device):
 
 
 def _frames(filtered):
-    """Frames of waves, including those that overlap the end by 4 samples."""
+    """Cut waves into frames, up to the last that can hold speech."""
     count = (filtered.shape[1] + 4) // HOP
     missing = (count - 1) * HOP + FRAME - filtered.shape[1]
     return pad(filtered, (0, max(missing, 0))).unfold(1, FRAME, HOP)
 
 
 def _speech_frames(filtered, sizes):
-    """First and last frame of the reference's speech. [pieces] each
+    """Return the first and last frame of the speech, ``[pieces]`` each.
 
-    Where the magnitudes of five samples in a row exceed a sum, searched from
-    each end over at most half of P.862's buffer, which has 4800 samples more
-    on both sides and 5120 at the end.
+    Speech is where the magnitudes of five samples in a row reach a sum. It is
+    sought from each end through at most half of P.862's buffer, which has
+    4800 samples more on both sides and 5120 at the end.
     """
     magnitude = pad(filtered.abs(), (4, 4)).unfold(1, 5, 1).sum(-1)
     loud = magnitude >= SPEECH_BEGINS
@@ -508,31 +508,31 @@ def _speech_frames(filtered, sizes):
 
 
 def _syllable_offsets(bark):
-    """Frames of the syllables, from the first frame of the speech. [n, 20]"""
+    """Return frames of syllables relative to the speech, ``[n, 20]``."""
     starts = torch.arange(0, bark.shape[1], SYLLABLE_HOP, device=bark.device)
     return starts[:, None] + torch.arange(SYLLABLE, device=bark.device)
 
 
 def _smooth(gain, before=None):
-    """Recursive mean over the frames; ``before`` as in ``_disturbances``."""
+    """Average gains recursively; ``before`` is the gain before the first."""
     taps = torch.arange(GAIN_TAPS, -1, -1, device=gain.device)
     weight = (1 - GAIN_MEMORY) * GAIN_MEMORY**taps
-    past = (
-        gain[:, :1] if before is None else torch.full_like(gain[:, :1], before)
-    )
-    gain = torch.cat([past.expand(-1, GAIN_TAPS), gain], 1)
+    past = gain[:, :1].expand(-1, GAIN_TAPS)
+    if before is not None:
+        past = torch.full_like(past, before)
+    gain = torch.cat([past, gain], 1)
     return gain.unfold(1, GAIN_TAPS + 1, 1) @ weight.to(gain)
 
 
 def _bounded(frames):
-    """Frames of at most the worst disturbance, with a part of the gradient."""
+    """Bound disturbances, keeping a part of the gradient."""
     kept = WORST_FRAME_LEAK * (frames - frames.detach())
     kept = torch.where(frames > WORST_FRAME, kept, 0.0)
     return frames.clamp(max=WORST_FRAME) + kept
 
 
 def _time_norm(frames, prepared):
-    """Norm 6 over syllables and 2 over time. [pieces]"""
+    """Return the norm 6 over syllables and 2 over time, ``[pieces]``."""
     values = frames.gather(1, prepared.syllables.flatten(1))
     values = values.view_as(prepared.syllables)
     values = torch.where(prepared.in_syllable, values, 0.0)

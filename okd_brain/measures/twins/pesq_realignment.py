@@ -30,8 +30,7 @@ def bad_intervals(bad, counted):
     list of tuple
         Piece, first frame and end of each stretch.
     """
-    runs = bad.unfold(1, BAD_REACH + 1, 1).any(-1)
-    if not bool(runs.any()):
+    if not bad.any():
         return []
     bad = bad.clone()
     bad[:, 0] = False
@@ -98,7 +97,7 @@ def realigned_frames(reference, degraded, intervals):
 
 
 def _best_delay(ours, theirs):
-    """Delay of the second magnitudes by their correlation. [intervals]
+    """Find the delay of the second magnitudes, ``[intervals]``.
 
     Arguments
     ---------
