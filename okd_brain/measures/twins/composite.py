@@ -65,7 +65,7 @@ WEIGHTS = {
 OPINIONS = ("csig", "cbak", "covl")
 
 SEGSNR_LEAK = 0.1
-PEAK_FLOOR = 1e-4  # of the reference's peak: silence is not amplified to it
+PEAK_FLOOR = 1e-3  # of the reference's peak: silence is not amplified to it
 # Of the energy, added to the autocorrelation's first lag: the frame of a pure
 # tone has a matrix that is singular within rounding.
 RIDGE = 1e-14

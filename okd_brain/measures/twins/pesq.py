@@ -23,6 +23,9 @@ What differs from the recommendation, and why:
   below it the score falls to the worst: muting is not to be rewarded, and the
   metric gives silence its worst score by rule.
 
+Where the reference is silent the metric has no score; the twin has one that
+is finite and hardly depends on the degraded signal.
+
 Signals longer than 19 s are cut where ``wideband_pesq`` cuts them, and have
 the mean of their pieces as it does.
 """
