@@ -1,0 +1,1 @@
+"""Differentiable torch versions of the metrics, imported by module path."""
