@@ -261,9 +261,7 @@ def _closed(frames, order):
     """
     item = torch.arange(len(frames), device=frames.device)[:, None]
     frames = frames[item, order]
-    return frames[:, :, 0] + functional.pad(
-        frames[:, :-1, 1], (0, 0, 1, 0)
-    )
+    return frames[:, :, 0] + functional.pad(frames[:, :-1, 1], (0, 0, 1, 0))
 
 
 def _segments(magnitudes):
