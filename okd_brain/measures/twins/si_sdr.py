@@ -58,7 +58,7 @@ class SISDRTwin(nn.Module):
         Raises
         ------
         ValueError
-            If the shapes do not fit.
+            If the shapes do not fit or a reference is not finite.
         """
         batch = read_batch(reference, degraded, lengths, name="SI-SDR")
         reference, degraded, valid = batch
@@ -134,7 +134,9 @@ def read_batch(reference, degraded, lengths, *, name):
     Raises
     ------
     ValueError
-        With the shape that was found and the rule that it breaks.
+        With the shape that was found and the rule that it breaks; if a
+        reference is not finite. A degraded signal that is not has no score
+        (NaN).
     """
     for role, signal in (("reference", reference), ("degraded", degraded)):
         if signal.ndim != 2 or not signal.is_floating_point():
@@ -167,6 +169,13 @@ def read_batch(reference, degraded, lengths, *, name):
         torch.where(valid, signal.to(degraded.device, dtype), 0)
         for signal in (reference.detach(), degraded)
     )
+    finite = reference.isfinite().all(dim=1)
+    if not finite.all():
+        items = torch.nonzero(~finite)[:, 0].tolist()
+        raise ValueError(
+            f"{name}'s twin needs references without NaN and infinity; items"
+            f" {items} of the batch have some"
+        )
     return reference, degraded, valid
 
 

@@ -31,7 +31,7 @@ from okd_brain.measures.twins.si_sdr import (
     read_batch,
 )
 
-CACHE_BYTES = 256e6  # 200 to 250 references of 3 s, 40 ms of work each
+CACHE_BYTES = 256e6  # 250 references of 3 s, 20 to 40 ms of work each
 NO_POWER = 1e-12  # of a component, in nats squared
 
 
@@ -67,8 +67,7 @@ class SIIBTwin(nn.Module):
         window = torch.from_numpy(spectrum._window())
         self.register_buffer("_bank", bank, persistent=False)
         self.register_buffer("_window", window, persistent=False)
-        self._halves = OrderedDict()  # digest -> _Half or None, oldest first
-        self._nbytes = 0
+        self._halves = HalvesCache(_Half.of)
 
     def forward(self, reference, degraded, lengths=None):
         """Return the score of each utterance.
@@ -96,13 +95,7 @@ class SIIBTwin(nn.Module):
         batch = read_batch(reference, degraded, lengths, name="SIIB")
         reference, degraded, valid = batch
         with torch.autocast(degraded.device.type, enabled=False):
-            samples = valid.sum(dim=1).tolist()
-            halves = [
-                self._half(signal[:count])
-                for signal, count in zip(
-                    reference.cpu().numpy(), samples, strict=True
-                )
-            ]
+            halves = self._halves.of(reference, valid.sum(dim=1))
             scored = [i for i, half in enumerate(halves) if half is not None]
             scores = degraded.sum(dim=1) * 0
             if not scored:
@@ -113,37 +106,15 @@ class SIIBTwin(nn.Module):
             bits = torch.where(silent, 0, bits)
             return scores.index_put((item,), bits)
 
-    def _half(self, reference):
-        """Return what is needed of a reference, or None if it has no score."""
-        key = hashlib.blake2b(reference.tobytes(), digest_size=16).digest()
-        if key in self._halves:
-            self._halves.move_to_end(key)
-            return self._halves[key]
-        half = _Half.of(reference)
-        if half is not None:
-            self._halves[key] = half
-            self._nbytes += half.nbytes
-        while self._nbytes > CACHE_BYTES:
-            _, oldest = self._halves.popitem(last=False)
-            self._nbytes -= oldest.nbytes
-        return half
-
     def _bits(self, degraded, halves):
         """Score signals, each against the half of its reference."""
 
-        def stacked(arrays):
-            arrays = [torch.from_numpy(array) for array in arrays]
-            arrays = nn.utils.rnn.pad_sequence(arrays, batch_first=True)
-            return arrays.to(degraded.device, degraded.dtype)
-
         counts = [len(half.active) for half in halves]
         counts = torch.tensor(counts, device=degraded.device)[:, None]
-        scale = stacked([half.scale for half in halves])
-        floor = stacked([half.floor for half in halves])
-        active = stacked([half.active for half in halves]).long()
-        basis = stacked([half.basis for half in halves])
-        components = stacked([half.components for half in halves])
-        varies = stacked([half.varies for half in halves]).bool()
+        scale, active, floor, basis, components, varies = (
+            nn.utils.rnn.pad_sequence(parts, batch_first=True)
+            for parts in zip(*halves, strict=True)
+        )
 
         levels = self._log_power(degraded * scale, active)
         index = torch.arange(levels.shape[1], device=levels.device)
@@ -190,39 +161,100 @@ class SIIBTwin(nn.Module):
 
 
 class _Half(NamedTuple):
-    """What is needed of a reference, float32 except the scale."""
+    """What is needed of a reference, on its device and in its type."""
 
-    scale: np.ndarray  # [1]
-    active: np.ndarray  # [frames], indices
-    floor: np.ndarray  # [28], nats
-    basis: np.ndarray  # [420, 420]
-    components: np.ndarray  # [frames - 15, 420]
-    varies: np.ndarray  # [420], bool
+    scale: torch.Tensor  # [1]
+    active: torch.Tensor  # [frames], indices
+    floor: torch.Tensor  # [28], nats
+    basis: torch.Tensor  # [420, 420]
+    components: torch.Tensor  # [frames - 15, 420]
+    varies: torch.Tensor  # [420], bool
 
     @classmethod
-    def of(cls, reference):
+    def of(cls, signal):
         """Make the half of a reference; None if the metric rejects it."""
+        reference = signal.cpu().numpy().astype(np.float64)
         too_short = len(reference) < MIN_SECONDS * SAMPLE_RATE
         if too_short or is_constant(reference):
             return None
-        signal = reference.astype(np.float64)
-        active = spectrum.active_frames(signal / signal.std())
+        active = spectrum.active_frames(reference / reference.std())
         if active.sum() < MIN_ACTIVE_FRAMES:
             return None
-        half = SIIBReference(signal)
-        return cls(
-            np.array([half._scale]),
-            half._active,
-            half._floor.astype(np.float32),
-            half._basis.astype(np.float32),
-            half._components.astype(np.float32),
-            half._varies,
+        half = SIIBReference(reference)
+        numbers = (half._scale, half._floor, half._basis, half._components)
+        scale, floor, basis, components = (
+            torch.from_numpy(np.atleast_1d(part)).to(signal) for part in numbers
         )
+        active, varies = (
+            torch.from_numpy(part).to(signal.device)
+            for part in (half._active, half._varies)
+        )
+        return cls(scale, active, floor, basis, components, varies)
 
-    @property
-    def nbytes(self):
-        """Size in bytes."""
-        return sum(array.nbytes for array in self)
+
+class HalvesCache:
+    """Keeps what twins need of references, as long as these were used lately.
+
+    Arguments
+    ---------
+    make : callable
+        From a reference, a torch.Tensor of [samples], to a tuple of tensors,
+        or to None if it has no score.
+
+    Example
+    -------
+    >>> halves = HalvesCache(lambda signal: (signal.square().sum(),))
+    >>> waves, samples = torch.ones(2, 5), torch.tensor([5, 5])
+    >>> first, second = halves.of(waves, samples)
+    >>> first is second
+    True
+    """
+
+    def __init__(self, make):
+        self._make = make
+        self._kept = OrderedDict()  # key -> half or None, oldest first
+        self._nbytes = 0
+
+    def of(self, references, samples):
+        """Return the half of each reference.
+
+        It is made of the reference without its padding, so that it does not
+        depend on when it was made.
+
+        Arguments
+        ---------
+        references : torch.Tensor
+            [batch, samples].
+        samples : torch.Tensor
+            [batch], int, how many are valid.
+
+        Returns
+        -------
+        list of (tuple or None)
+        """
+        halves = []
+        signals = zip(
+            references, references.cpu().numpy(), samples.tolist(), strict=True
+        )
+        for signal, values, count in signals:
+            content = values[:count].tobytes()
+            digest = hashlib.blake2b(content, digest_size=16).digest()
+            key = digest, signal.device, signal.dtype
+            if key not in self._kept:
+                with torch.no_grad():
+                    self._kept[key] = self._make(signal[:count])
+                self._nbytes += _nbytes(self._kept[key])
+            self._kept.move_to_end(key)
+            halves.append(self._kept[key])
+            while self._nbytes > CACHE_BYTES:
+                _, oldest = self._kept.popitem(last=False)
+                self._nbytes -= _nbytes(oldest)
+        return halves
+
+
+def _nbytes(half):
+    """Return the size of a half in bytes; some, too, for its place."""
+    return 200 + sum(part.nbytes for part in half or ())
 
 
 def _joined(values, varies):

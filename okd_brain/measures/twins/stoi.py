@@ -88,7 +88,7 @@ class STOITwin(nn.Module):
         Raises
         ------
         ValueError
-            If the shapes do not fit.
+            If the shapes do not fit or a reference is not finite.
         """
         batch = read_batch(reference, degraded, lengths, name=self.name)
         reference, degraded, valid = batch
