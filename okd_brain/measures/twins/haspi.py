@@ -257,12 +257,14 @@ class _Ear:
             spectrum[:, start + place : start + place + points]
             for place in places
         ]
-        cut = torch.fft.ifftshift(torch.stack(cut, dim=1), dim=-1)
+        # From the lowest frequency up: in time, that changes signs only.
+        cut = torch.stack(cut, dim=1)
         real, device = cut.real.dtype, cut.device
         centre_hz, width_hz, widest, _ = np.array(group.bands).T
         # A band's centre lies between two bins.
         rest_hz = np.array(places) * step_hz - centre_hz
-        hz = np.fft.fftfreq(points, 1 / points) * step_hz + rest_hz[:, None]
+        bins = np.arange(points) - points // 2
+        hz = bins * step_hz + rest_hz[:, None]
         angle = torch.from_numpy(-2 * np.pi / EAR_RATE * hz).to(device, real)
         delay = torch.polar(torch.ones_like(angle), angle)
         width_hz, widest = (
@@ -305,18 +307,17 @@ class _Ear:
         """Return envelopes behind the compression. [batch, bands, points]"""
         cut, control, delay, pole = part
         points = cut.shape[-1]
-        ramp = np.fft.fftfreq(points, 1 / points) / self._size
-        ramp = torch.from_numpy(-2 * np.pi * ramp).to(delays)
+        ramp = np.arange(points) - points // 2
+        ramp = torch.from_numpy(-2 * np.pi / self._size * ramp).to(delays)
         angle = ramp * delays[..., None]
         late = torch.polar(torch.ones_like(angle), angle)
         # The response's slope carries the gradient of the filter's width.
         fixed = pole.detach()
-        with torch.no_grad():
-            response, slope = _gammatone(fixed, delay)
+        response, slope = (part * late for part in _gammatone(fixed, delay))
         response = response + slope * (pole - fixed)[..., None]
-        scale = points / self._size
-        control = _power(torch.fft.ifft(control * late) * scale)
-        envelope = _power(torch.fft.ifft(cut * response * late) * scale)
+        scale = (points / self._size) ** 2
+        control = scale * _power(torch.fft.ifft(control * late))
+        envelope = scale * _power(torch.fft.ifft(cut * response))
         envelope = (envelope + NO_VIBRATION).sqrt()
         low, high = (10 ** (db / 10) for db in ear_model.COMPRESSED_DB_SPL)
         expansion = [[band.expansion] for band in group.bands]
