@@ -149,7 +149,10 @@ class HASPILinearTwin(nn.Module):
         return self._weights.to(rates.dtype) @ correlations.mean(dim=0)
 
     def _modulations(self, rates):
-        """Return filtered cepstra. [32, frames] to [5, 10, frames]"""
+        """Return filtered cepstra.
+
+        [32, frames] to [5, 10, frames]
+        """
         cepstra = self._shapes.to(rates.dtype) @ rates
         cepstra = cepstra - cepstra.mean(dim=-1, keepdim=True)
         frames = cepstra.shape[-1]
@@ -304,7 +307,10 @@ class _Ear:
         return torch.cat(rates, dim=1)
 
     def _vibration(self, group, part, delays):
-        """Return envelopes behind the compression. [batch, bands, points]"""
+        """Return envelopes behind the compression.
+
+        [batch, bands, points]
+        """
         cut, control, delay, pole = part
         points = cut.shape[-1]
         ramp = np.arange(points) - points // 2
@@ -326,7 +332,10 @@ class _Ear:
         return self._filtered(gain, "compressor") * envelope
 
     def _firing(self, group, vibration):
-        """Return adapted and smoothed rates. [batch, bands, frames]"""
+        """Return adapted and smoothed rates.
+
+        [batch, bands, frames]
+        """
         excitation_db = 20 * vibration.clamp(min=1).log10()
         firing = self._filtered(excitation_db, "adaptation").relu()
         smooth = self._filtered(firing, "smoother", self._frames)

@@ -108,7 +108,6 @@ class SIIBTwin(nn.Module):
 
     def _bits(self, degraded, halves):
         """Score signals, each against the half of its reference."""
-
         counts = [len(half.active) for half in halves]
         counts = torch.tensor(counts, device=degraded.device)[:, None]
         scale, active, floor, basis, components, varies = (
@@ -138,7 +137,10 @@ class SIIBTwin(nn.Module):
         return torch.where(is_masked.all(dim=2).all(dim=1), 0, bits)
 
     def _log_power(self, signal, active):
-        """Return log power in the bands, in nats. [batch, active, 28]"""
+        """Return log power in the bands, in nats.
+
+        [batch, active, 28]
+        """
         hops = signal.shape[1] // spectrum.HOP
         blocks = signal[:, : hops * spectrum.HOP]
         blocks = blocks.unflatten(1, (hops, spectrum.HOP))

@@ -116,7 +116,9 @@ class STOITwin(nn.Module):
             return torch.where(silent, 0, scores)
 
     def _frames(self, signal):
-        """Return windowed frames at 10 kHz. [batch, frames, 2, 128]
+        """Return windowed frames at 10 kHz.
+
+        [batch, frames, 2, 128]
 
         One that ends with the signal is left out; the last dimensions are the
         two halves of a frame.
@@ -135,12 +137,16 @@ class STOITwin(nn.Module):
         return frames * self._window.to(signal.dtype).view(2, HOP)
 
     def _magnitudes(self, signal):
-        """Return band magnitudes. [batch, hops, 128] to [batch, frames, 15]"""
+        """Return band magnitudes.
+
+        [batch, hops, 128] to [batch, frames, 15]
+        """
         frames = torch.cat([signal[:, :-1], signal[:, 1:]], dim=2)
         spectrum = torch.fft.rfft(frames * self._window.to(signal.dtype), NFFT)
         power = spectrum.real.square() + spectrum.imag.square()
         power = power @ self._bands.to(signal.dtype)
-        return (power + NO_POWER).sqrt()
+        # The root has a slope at 0, and silence is silent.
+        return (power + NO_POWER).sqrt() - NO_POWER**0.5
 
     def _compared(self, reference, degraded):
         """Correlate the bands of each segment.
@@ -194,7 +200,9 @@ class ESTOITwin(STOITwin):
 
 
 def _resampler():
-    """Return pystoi's filter from 16 to 10 kHz by phase of the output. [5, 123]
+    """Return pystoi's filter from 16 to 10 kHz by phase of the output.
+
+    [5, 123]
 
     A block of 8 samples becomes one of 5. What an impulse in each place of a
     block leaves is column by column the filter, backwards.
@@ -265,12 +273,15 @@ def _closed(frames, order):
 
 
 def _segments(magnitudes):
-    """Return all runs of 30 frames. [batch, frames, 15] to [..., 15, 30]"""
+    """Return all runs of 30 frames.
+
+    [batch, frames, 15] to [..., 15, 30]
+    """
     return magnitudes.unfold(1, SEGMENT, 1)
 
 
 def _energy(signal):
-    return signal.square().sum(dim=-1, keepdim=True)
+    return signal.square().sum(dim=-1, keepdim=True) + NO_POWER
 
 
 def _normalised(signal, dim):

@@ -30,6 +30,18 @@ def test_pauses_are_cut_out_as_in_pystoi(metric):
 
 
 @both
+def test_silence_in_between_is_as_bad_as_in_pystoi(metric):
+    clean = checks.prompt(0)
+    first = np.arange(len(clean)) < len(clean) // 2
+    noisy = clean + checks.noise(0, 3)
+    pairs = [(clean, np.where(first, noisy, 0)), (clean, noisy * ~first)]
+    found = checks.scores_of(TWINS[metric](), pairs)
+    # ESTOI's rows of zeros are noise in pystoi.
+    true = checks.true_scores(metric, pairs)
+    assert found == pytest.approx(true, abs=1e-5 if metric == "stoi" else 0.01)
+
+
+@both
 def test_gradient_is_that_of_the_score(metric):
     degraded = checks.enhanced_edits(0)[1]
     checks.check_gradient(TWINS[metric](), degraded, relative=1e-4)

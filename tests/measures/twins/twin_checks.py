@@ -22,7 +22,10 @@ WINDOW = torch.hann_window(512)
 
 @cache
 def prompt(number):
-    """Return one of four prompts, 2 to 3 s at 16 kHz. [samples]"""
+    """Return one of four prompts, 2 to 3 s at 16 kHz.
+
+    [samples]
+    """
     signal, _ = soundfile.read(SAMPLES / f"{PROMPTS[number]}.flac")
     signal.flags.writeable = False
     return signal
@@ -87,7 +90,10 @@ def heard_edits(number, snr_db=-2):
 
 
 def batch_of(signals):
-    """Pad signals to a batch. [batch, samples], float32, and [batch]"""
+    """Pad signals to a batch.
+
+    [batch, samples], float32, and [batch]
+    """
     tensors = [torch.tensor(signal, dtype=torch.float32) for signal in signals]
     lengths = torch.tensor([len(tensor) for tensor in tensors])
     padded = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
@@ -95,14 +101,20 @@ def batch_of(signals):
 
 
 def scores_of(twin, pairs):
-    """Return the twin's scores of pairs, as one batch. [pairs]"""
+    """Return the twin's scores of pairs, as one batch.
+
+    [pairs]
+    """
     reference, lengths = batch_of([reference for reference, _ in pairs])
     degraded, _ = batch_of([degraded for _, degraded in pairs])
     return twin(reference, degraded, lengths).detach().double().numpy()
 
 
 def true_scores(metric, pairs):
-    """Return the metric's scores of pairs. [pairs]"""
+    """Return the metric's scores of pairs.
+
+    [pairs]
+    """
     score = METRICS[metric].score
     return np.array([score(reference=r, degraded=d) for r, d in pairs])
 
@@ -153,7 +165,7 @@ def check_gradient(twin, degraded, *, relative):
 
 
 def check_padding_and_batch_mates(twin, *, relative):
-    """An item's score and gradient are its own."""
+    """Compare items in a batch with themselves alone."""
     pairs = [(prompt(number), enhanced_edits(number)[1]) for number in range(3)]
     reference, lengths = batch_of([reference for reference, _ in pairs])
     degraded, _ = batch_of([degraded for _, degraded in pairs])
@@ -261,7 +273,7 @@ def check_messages(make):
 
 
 def check_not_finite(twin):
-    """What a generator makes may be NaN; only its own score is."""
+    """Degrade one item to NaN: only its own score is NaN."""
     clean, _ = batch_of([prompt(0)])
     degraded = clean.repeat(2, 1)
     degraded[0, 20000] = torch.nan
