@@ -125,7 +125,9 @@ def _kinds_by_target(targets, surrogate):
         )
     for name, kind in surrogate.items():
         if name not in names:
-            raise UserError(f"surrogate: no target {name!r}{offer(name, names)}")
+            raise UserError(
+                f"surrogate: no target {name!r}{offer(name, names)}"
+            )
         if kind not in KINDS:
             raise UserError(
                 f"surrogate of {name} is {kind!r}{offer(kind, KINDS)}"

@@ -24,27 +24,23 @@ import numpy as np
 import torch
 
 from okd_brain.measures.composite import (
-    KEPT_FRACTION,
-    SEGMENTAL_SNR_EPS,
-    SEGMENTAL_SNR_RANGE_DB,
-)
-from okd_brain.measures.critical_bands import (
-    GLOBAL_PEAK_DB,
-    LOCAL_PEAK_DB,
-    band_filters,
-)
-from okd_brain.measures.frames import (
     BAND_ENERGY_FLOOR,
     FFT_SIZE,
     FRAME,
+    GLOBAL_PEAK_DB,
     HOP,
+    KEPT_FRACTION,
+    LOCAL_PEAK_DB,
     LPC_ORDER,
     SAMPLE_RATE,
+    SEGMENTAL_SNR_EPS,
+    SEGMENTAL_SNR_RANGE_DB,
     SILENCE,
+    band_filters,
+    constant_predictor,
     frame_count,
     window,
 )
-from okd_brain.measures.linear_prediction import constant_predictor
 from okd_brain.measures.scores import OPINION_RANGE
 from okd_brain.measures.twins.padded import (
     check_batch,

@@ -19,9 +19,14 @@ from scipy.signal import butter, freqz
 from torch import nn
 from torch.nn import functional
 
-from okd_brain.measures import ear_model, modulation
-from okd_brain.measures.haspi_linear import MIN_SECONDS, WEIGHTS, _lowpass
-from okd_brain.measures.presentation import DOWN, LEVEL_DB_SPL, UP
+from okd_brain.measures.haspi import ear_model, modulation
+from okd_brain.measures.haspi.ear_model import (
+    DOWN,
+    LEVEL_DB_SPL,
+    MIN_SECONDS,
+    UP,
+)
+from okd_brain.measures.haspi.linear import WEIGHTS, _lowpass
 from okd_brain.measures.twins.si_sdr import (
     SAMPLE_RATE,
     check_sample_rate,

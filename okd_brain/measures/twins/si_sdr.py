@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from okd_brain.measures.distortion import WORST_DB
-from okd_brain.measures.silence import SILENCE_PEAK
+from okd_brain.measures.checks import SILENCE_PEAK
+from okd_brain.measures.scores import WORST_DB
 
 SAMPLE_RATE = 16000
 # Two equal signals differ by rounding, and have no finite ratio otherwise.

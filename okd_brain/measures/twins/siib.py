@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from okd_brain.measures import auditory_spectrum as spectrum
+from okd_brain.measures import siib as spectrum
+from okd_brain.measures.checks import is_constant
 from okd_brain.measures.siib import (
     BITS_PER_NAT_OF_COMPONENT,
     MIN_ACTIVE_FRAMES,
@@ -23,7 +24,6 @@ from okd_brain.measures.siib import (
     STACK,
     SIIBReference,
 )
-from okd_brain.measures.silence import is_constant
 from okd_brain.measures.twins.si_sdr import (
     SAMPLE_RATE,
     check_sample_rate,

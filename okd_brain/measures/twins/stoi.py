@@ -14,7 +14,7 @@ from pystoi.utils import resample_oct
 from torch import nn
 from torch.nn import functional
 
-from okd_brain.measures.silence import SILENCE_PEAK
+from okd_brain.measures.checks import SILENCE_PEAK
 from okd_brain.measures.twins.si_sdr import (
     SAMPLE_RATE,
     check_sample_rate,

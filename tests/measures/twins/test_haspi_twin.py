@@ -3,8 +3,8 @@
 import numpy as np
 import twin_checks as checks
 
-from okd_brain.measures.ear_model import EarReference
-from okd_brain.measures.haspi_linear import _presented
+from okd_brain.measures.haspi.ear_model import EarReference
+from okd_brain.measures.haspi.linear import _presented
 from okd_brain.measures.twins.haspi import HASPILinearTwin, _delays, _Ear
 
 TWIN = HASPILinearTwin()
