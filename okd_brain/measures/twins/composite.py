@@ -42,23 +42,14 @@ from okd_brain.measures.composite import (
     window,
 )
 from okd_brain.measures.scores import OPINION_RANGE
-from okd_brain.measures.twins.padded import (
-    check_batch,
-    check_degraded,
-    check_rate,
-    read_lengths,
+from okd_brain.measures.twins.base import (
+    ALL,
+    Prepared,
+    Twin,
+    centred,
     valid_mask,
 )
-from okd_brain.measures.twins.pesq import MIN_SAMPLES, PESQReference, PESQTwin
-
-# Constant and weights of each score (Hu and Loizou 2008; scores.py).
-WEIGHTS = {
-    "csig": (3.093, {"pesq": 0.603, "llr": -1.029, "wss": -0.009}),
-    "cbak": (1.634, {"pesq": 0.478, "wss": -0.007, "segsnr": 0.063}),
-    "covl": (1.594, {"pesq": 0.805, "llr": -0.512, "wss": -0.007}),
-    "segsnr": (0.0, {"segsnr": 1.0}),
-}
-OPINIONS = ("csig", "cbak", "covl")
+from okd_brain.measures.twins.pesq import PESQTwin
 
 SEGSNR_LEAK = 0.1
 PEAK_FLOOR = 1e-3  # of the reference's peak: silence is not amplified to it
@@ -67,266 +58,161 @@ PEAK_FLOOR = 1e-3  # of the reference's peak: silence is not amplified to it
 RIDGE = 1e-14
 
 
-class CompositeReference(NamedTuple):
+class CompositeHalf(NamedTuple):
     """The reference's half of a batch's distances.
 
-    What no score asks for is None.
+    What the score does not contain is None.
 
     Arguments
     ---------
-    lengths : list of int
-        ``[batch]``, in samples.
     valid : torch.Tensor
-        ``[batch, frames]``, bool: frames that are not padding.
-    pesq : PESQReference
+        [items, frames], bool: frames that are not padding.
+    pesq : Prepared
     slope, weight : torch.Tensor
-        ``[batch, frames, 24]``, of the critical bands, in dB and Klatt's.
+        [items, frames, 24], of the critical bands, in dB and Klatt's.
     lags : torch.Tensor
-        ``[batch, frames, 17]``, autocorrelation.
+        [items, frames, 17], autocorrelation.
     log_own_error : torch.Tensor
-        ``[batch, frames]``, what the reference's own predictor leaves of it.
+        [items, frames], what the reference's own predictor leaves of it.
     centred : torch.Tensor
-        ``[batch, samples]``, the reference without its mean.
+        [items, samples], the reference without its mean.
     energy : torch.Tensor
-        ``[batch, frames]``, of the frames of ``centred``.
+        [items, frames], of the frames of ``centred``.
     """
 
-    lengths: list
     valid: torch.Tensor
-    pesq: PESQReference | None
-    slope: torch.Tensor | None
-    weight: torch.Tensor | None
-    lags: torch.Tensor | None
-    log_own_error: torch.Tensor | None
-    centred: torch.Tensor
-    energy: torch.Tensor
+    pesq: Prepared | None = None
+    slope: torch.Tensor | None = None
+    weight: torch.Tensor | None = None
+    lags: torch.Tensor | None = None
+    log_own_error: torch.Tensor | None = None
+    centred: torch.Tensor | None = None
+    energy: torch.Tensor | None = None
 
 
-class CompositeTwin(torch.nn.Module):
-    """Score degraded speech with several composite scores at the cost of one.
+class CompositeTwin(Twin):
+    """Score a weighted sum of PESQ, LLR, WSS and segmental SNR.
+
+    Its subclasses say which one: by ``constant`` and ``weights``, the name of a
+    distance to its weight (Hu and Loizou 2008).
 
     Arguments
     ---------
-    names : tuple of str
-        Of the scores, among "csig", "cbak", "covl" and "segsnr".
     sample_rate : int
-        16000, in Hz.
+        16000 Hz is accepted.
+    """
 
-    Raises
-    ------
-    ValueError
-        If the sample rate is another.
+    constant = 0.0
+    weights = {}
+    floor, best = OPINION_RANGE
+
+    def __init__(self, sample_rate=SAMPLE_RATE):
+        super().__init__(sample_rate)
+        self.pesq = PESQTwin(sample_rate) if "pesq" in self.weights else None
+
+    def _prepare(self, reference, lengths):
+        counts = torch.tensor(
+            [frame_count(length) for length in lengths.tolist()],
+            device=lengths.device,
+        )
+        half = {"valid": valid_mask(counts, int(counts.max()))}
+        if "pesq" in self.weights:
+            half["pesq"] = self.pesq.prepare(reference, lengths)
+        if self.weights.keys() & {"wss", "llr"}:
+            spectra = _spectra(reference, half["valid"])
+            half["slope"], half["weight"] = _band_slopes(spectra.band_db)
+            if "llr" in self.weights:
+                half["lags"] = lags = spectra.lags
+                error = _prediction_error(_predictors(spectra), lags)
+                error = torch.maximum(error, _rounding(lags))
+                half["log_own_error"] = error.log()
+        if "segsnr" in self.weights:
+            half["centred"] = signal = centred(reference.double(), lengths)
+            half["energy"] = _frame_energy(signal, half["valid"])
+        return CompositeHalf(**half), ALL
+
+    def _score(self, half, degraded, lengths):
+        distances = self.distances(half, degraded, lengths)
+        score = self.constant + sum(
+            weight * distances[name] for name, weight in self.weights.items()
+        )
+        return _clamped(score, self.floor, self.best)
+
+    def distances(self, half, degraded, lengths):
+        """Compare a batch with its reference.
+
+        Arguments
+        ---------
+        half : CompositeHalf
+        degraded : torch.Tensor
+            [items, samples], 0 behind the lengths.
+        lengths : torch.Tensor
+            [items], int.
+
+        Returns
+        -------
+        dict from str to torch.Tensor
+            [items] each: those of "pesq", "wss", "llr" and "segsnr" (in dB)
+            that the score contains; see ``CompositeDistances``.
+        """
+        found, valid = {}, half.valid
+        if "pesq" in self.weights:
+            found["pesq"] = self.pesq.score(half.pesq, degraded)
+        if self.weights.keys() & {"wss", "llr"}:
+            spectra = _spectra(degraded, valid)
+            found["wss"] = _trimmed_mean(_wss(half, spectra), valid)
+            if "llr" in self.weights:
+                found["llr"] = _trimmed_mean(_llr(half, spectra), valid)
+        if "segsnr" in self.weights:
+            segsnr = _segmental_snr_db(half, degraded, lengths)
+            segsnr = torch.where(valid, segsnr, 0.0)
+            found["segsnr"] = segsnr.sum(1) / valid.sum(1)
+        return found
+
+
+class CSIGTwin(CompositeTwin):
+    """Score the opinion of the speech signal alone, 1 to 5.
+
+    Arguments
+    ---------
+    sample_rate : int
+        16000 Hz is accepted.
 
     Example
     -------
     >>> time = torch.arange(16000) / 16000
     >>> clean = (torch.sin(1500 * time) * torch.sin(20 * time))[None]
-    >>> scores = CompositeTwin()(clean, clean)
-    >>> {name: round(float(score), 2) for name, score in scores.items()}
-    {'csig': 5.0, 'cbak': 5.0, 'covl': 5.0}
+    >>> CSIGTwin()(clean, clean).item()
+    5.0
     """
 
-    def __init__(self, names=OPINIONS, sample_rate=SAMPLE_RATE):
-        super().__init__()
-        check_rate("CompositeTwin", sample_rate)
-        self.names = tuple(names)
-        self.parts = {part for name in names for part in WEIGHTS[name][1]}
-        self.pesq = PESQTwin(sample_rate) if "pesq" in self.parts else None
-        self.min_samples = MIN_SAMPLES if self.pesq else FRAME + HOP
-
-    def forward(self, reference, degraded, lengths=None):
-        """Score a batch.
-
-        Arguments
-        ---------
-        reference : torch.Tensor
-            ``[batch, samples]``, clean speech at 16 kHz, full scale 1.
-        degraded : torch.Tensor
-            ``[batch, samples]``, aligned with the reference.
-        lengths : torch.Tensor or list of int or None
-            ``[batch]``, in samples, at least 0.25 s each; None if no item is
-            padded.
-
-        Returns
-        -------
-        dict from str to torch.Tensor
-            ``[batch]`` each: opinions within [1, 5], segmental SNR in dB
-            within [-10, 35]; differentiable with respect to ``degraded``.
-
-        Raises
-        ------
-        ValueError
-            If shapes or lengths do not fit.
-        """
-        return self.score(self.prepare(reference, lengths), degraded)
-
-    @torch.no_grad()
-    def prepare(self, reference, lengths=None):
-        """Compute what depends on the reference alone.
-
-        Arguments
-        ---------
-        reference : torch.Tensor
-            ``[batch, samples]``
-        lengths : torch.Tensor or list of int or None
-            ``[batch]``, in samples.
-
-        Returns
-        -------
-        CompositeReference
-
-        Raises
-        ------
-        ValueError
-            If shapes or lengths do not fit.
-        """
-        check_batch(reference, "reference")
-        lengths = read_lengths(reference, lengths, self.min_samples)
-        prepared = self.pesq and self.pesq.prepare(reference, lengths)
-        counts = [frame_count(length) for length in lengths]
-        valid = valid_mask(counts, max(counts), reference.device)
-        slope = weight = lags = log_own_error = None
-        with torch.autocast(reference.device.type, enabled=False):
-            if self.parts & {"wss", "llr"}:
-                spectra = _spectra(reference, lengths, valid)
-                slope, weight = _band_slopes(spectra.band_db)
-            if "llr" in self.parts:
-                lags = spectra.lags
-                error = _prediction_error(_predictors(spectra), lags)
-                log_own_error = torch.maximum(error, _rounding(lags)).log()
-            centred = _centred(reference, lengths)
-            return CompositeReference(
-                lengths,
-                valid,
-                prepared,
-                slope,
-                weight,
-                lags,
-                log_own_error,
-                centred,
-                _frame_energy(centred, valid),
-            )
-
-    def score(self, prepared, degraded):
-        """Score a batch against a prepared reference.
-
-        Arguments
-        ---------
-        prepared : CompositeReference
-        degraded : torch.Tensor
-            ``[batch, samples]``, of the reference's shape.
-
-        Returns
-        -------
-        dict from str to torch.Tensor
-            ``[batch]`` each.
-
-        Raises
-        ------
-        ValueError
-            If the shape does not fit.
-        """
-        check_degraded(degraded, prepared.lengths)
-        parts = self.distances(prepared, degraded)
-        if self.pesq:
-            parts["pesq"] = self.pesq.score(prepared.pesq, degraded)
-        scores = {}
-        for name in self.names:
-            constant, weights = WEIGHTS[name]
-            score = sum(
-                (weight * parts[part] for part, weight in weights.items()),
-                start=constant,
-            )
-            if name in OPINIONS:
-                score = _clamped(score, *OPINION_RANGE)
-            scores[name] = score
-        return scores
-
-    def distances(self, prepared, degraded):
-        """Compare a batch with its reference without PESQ.
-
-        Arguments
-        ---------
-        prepared : CompositeReference
-        degraded : torch.Tensor
-            ``[batch, samples]``
-
-        Returns
-        -------
-        dict from str to torch.Tensor
-            ``[batch]`` each: those of "wss", "llr" and "segsnr" (in dB) that
-            the scores contain; see ``CompositeDistances``.
-        """
-        found = {}
-        valid = prepared.valid
-        with torch.autocast(degraded.device.type, enabled=False):
-            if self.parts & {"wss", "llr"}:
-                spectra = _spectra(degraded, prepared.lengths, valid)
-            if "wss" in self.parts:
-                wss = _wss(prepared, spectra)
-                found["wss"] = _trimmed_mean(wss, valid)
-            if "llr" in self.parts:
-                llr = _llr(prepared, spectra)
-                found["llr"] = _trimmed_mean(llr, valid)
-            if "segsnr" in self.parts:
-                segsnr = _segmental_snr_db(prepared, degraded)
-                segsnr = torch.where(valid, segsnr, 0.0)
-                found["segsnr"] = segsnr.sum(1) / valid.sum(1)
-        exact = degraded.dtype == torch.float64
-        kind = torch.float64 if exact else torch.float32
-        return {name: part.to(kind) for name, part in found.items()}
+    name = "CSIG"
+    constant = 3.093
+    weights = {"pesq": 0.603, "llr": -1.029, "wss": -0.009}
 
 
-class _OneScore(torch.nn.Module):
-    """One score of a ``CompositeTwin``.
-
-    Arguments
-    ---------
-    sample_rate : int
-        16000, in Hz.
-    """
-
-    name = ""
-
-    def __init__(self, sample_rate=SAMPLE_RATE):
-        super().__init__()
-        self.composite = CompositeTwin((self.name,), sample_rate)
-
-    def forward(self, reference, degraded, lengths=None):
-        """Score a batch as ``CompositeTwin.forward``; return ``[batch]``."""
-        return self.composite(reference, degraded, lengths)[self.name]
-
-    def prepare(self, reference, lengths=None):
-        """Compute what depends on the reference alone."""
-        return self.composite.prepare(reference, lengths)
-
-    def score(self, prepared, degraded):
-        """Score a batch against a prepared reference; return ``[batch]``."""
-        return self.composite.score(prepared, degraded)[self.name]
-
-
-class CSIGTwin(_OneScore):
-    """Score the opinion of the speech signal alone, 1 to 5."""
-
-    name = "csig"
-
-
-class CBAKTwin(_OneScore):
+class CBAKTwin(CompositeTwin):
     """Score the opinion of the background noise, 1 to 5."""
 
-    name = "cbak"
+    name = "CBAK"
+    constant = 1.634
+    weights = {"pesq": 0.478, "wss": -0.007, "segsnr": 0.063}
 
 
-class COVLTwin(_OneScore):
+class COVLTwin(CompositeTwin):
     """Score the opinion of the overall quality, 1 to 5."""
 
-    name = "covl"
+    name = "COVL"
+    constant = 1.594
+    weights = {"pesq": 0.805, "llr": -0.512, "wss": -0.007}
 
 
-class SegSNRTwin(_OneScore):
+class SegSNRTwin(CompositeTwin):
     """Score the segmental SNR in dB, -10 to 35."""
 
-    name = "segsnr"
+    name = "segmental SNR"
+    weights = {"segsnr": 1.0}
+    floor, best = SEGMENTAL_SNR_RANGE_DB
 
 
 class _Spectra(NamedTuple):
@@ -337,10 +223,14 @@ class _Spectra(NamedTuple):
     constant: torch.Tensor  # [batch, frames]
 
 
-def _spectra(signals, lengths, valid):
+def _frames(signals, valid):
+    """Cut signals into frames, [items, frames, 480], in float64."""
     samples = FRAME + HOP * (valid.shape[1] - 1)
-    signals = _unpadded(signals.double(), lengths)[:, :samples]
-    frames = (signals + SILENCE).unfold(1, FRAME, HOP)
+    return signals[:, :samples].double().unfold(1, FRAME, HOP)
+
+
+def _spectra(signals, valid):
+    frames = _frames(signals, valid) + SILENCE
     bands, cosines, taper = _maps(signals.device)
     spectrum = torch.fft.rfft(frames * taper, FFT_SIZE)
     power = spectrum.real.square() + spectrum.imag.square()
@@ -377,11 +267,11 @@ def _band_slopes(band_db):
     return slope, weight * LOCAL_PEAK_DB / (LOCAL_PEAK_DB + peak - level)
 
 
-def _wss(prepared, spectra):
+def _wss(half, spectra):
     """Weigh squared differences of slopes; return ``[batch, frames]``."""
     slope, weight = _band_slopes(spectra.band_db)
-    weight = weight + prepared.weight
-    difference = weight * (slope - prepared.slope).square()
+    weight = weight + half.weight
+    difference = weight * (slope - half.slope).square()
     return difference.sum(-1) / weight.sum(-1)
 
 
@@ -421,24 +311,24 @@ def _rounding(lags):
     return torch.finfo(lags.dtype).eps * lags[..., 0]
 
 
-def _llr(prepared, spectra):
+def _llr(half, spectra):
     """Return the log of the errors' quotient, ``[batch, frames]``."""
-    error = _prediction_error(_predictors(spectra), prepared.lags)
-    error = torch.maximum(error, _rounding(prepared.lags))
-    return error.log() - prepared.log_own_error
+    error = _prediction_error(_predictors(spectra), half.lags)
+    error = torch.maximum(error, _rounding(half.lags))
+    return error.log() - half.log_own_error
 
 
-def _segmental_snr_db(prepared, degraded):
+def _segmental_snr_db(half, degraded, lengths):
     """Return the SNR of frames at equal peaks, ``[batch, frames]``."""
     lowest, highest = SEGMENTAL_SNR_RANGE_DB
-    centred = _centred(degraded, prepared.lengths)
-    peak = prepared.centred.abs().amax(1, keepdim=True)
-    own_peak = centred.abs().amax(1, keepdim=True)
+    signal = centred(degraded.double(), lengths)
+    peak, own_peak = (
+        wave.abs().amax(1, keepdim=True) for wave in (half.centred, signal)
+    )
     own_peak = torch.maximum(own_peak, PEAK_FLOOR * peak)
-    noise = prepared.centred - centred * (peak / own_peak.clamp(min=1e-30))
-    noise = _frame_energy(noise, prepared.valid) + SEGMENTAL_SNR_EPS
-    ratio = prepared.energy / noise + SEGMENTAL_SNR_EPS
-    snr_db = 10 * ratio.log10()
+    noise = half.centred - signal * (peak / own_peak)
+    noise = _frame_energy(noise, half.valid) + SEGMENTAL_SNR_EPS
+    snr_db = 10 * (half.energy / noise + SEGMENTAL_SNR_EPS).log10()
     kept = SEGSNR_LEAK * (snr_db - snr_db.detach())
     kept = torch.where(snr_db < lowest, kept, 0.0)
     return snr_db.clamp(lowest, highest) + kept
@@ -446,31 +336,15 @@ def _segmental_snr_db(prepared, degraded):
 
 def _frame_energy(signals, valid):
     """Return the energy of windowed frames, ``[batch, frames]``."""
-    samples = FRAME + HOP * (valid.shape[1] - 1)
-    squares = signals[:, :samples].square().unfold(1, FRAME, HOP)
-    return squares @ _maps(signals.device)[2].square()
-
-
-def _centred(signals, lengths):
-    """Return signals without mean and padding, in float64."""
-    signals = _unpadded(signals.double(), lengths)
-    count = torch.tensor(lengths, device=signals.device)[:, None]
-    mean = signals.sum(1, keepdim=True) / count
-    return _unpadded(signals - mean, lengths)
-
-
-def _unpadded(signals, lengths):
-    """Return signals that are zero from their lengths on."""
-    valid = valid_mask(lengths, signals.shape[1], signals.device)
-    return torch.where(valid, signals, 0.0)
+    return _frames(signals.square(), valid) @ _maps(signals.device)[2].square()
 
 
 def _trimmed_mean(per_frame, valid):
     """Return the mean of the best 95 % of the frames, ``[batch]``."""
-    counts = valid.sum(1).tolist()
-    kept = [round(count * KEPT_FRACTION) for count in counts]
+    # As the metric, half to even.
+    kept = (valid.sum(1).double() * KEPT_FRACTION).round()
     ordered = torch.where(valid, per_frame, torch.inf).sort(1).values
-    best = valid_mask(kept, valid.shape[1], valid.device)
+    best = valid_mask(kept, valid.shape[1])
     total = torch.where(best, ordered, 0.0).sum(1)
     return total / best.sum(1)
 

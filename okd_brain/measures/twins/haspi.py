@@ -1,11 +1,11 @@
 """A differentiable linear HASPI.
 
 Li and Yamagishi, IEEE/ACM TASLP 29, 2021, on Kates's model of the ear; see
-``okd_brain.measures.haspi_linear`` and ``okd_brain.measures.ear_model``. The
-steps and constants are those modules'. What differs is the arithmetic: all
-filters are multiplications of spectra, and each band is followed at a rate that
-suits its width, 2.7 to 16 kHz, not at 24 kHz. A band's envelope above half that
-rate is lost, which moves scores by about 0.02 of 11.5.
+``okd_brain.measures.haspi``. The steps and constants are that room's. What
+differs is the arithmetic: all filters are multiplications of spectra, and each
+band is followed at a rate that suits its width, 2.7 to 16 kHz, not at 24 kHz. A
+band's envelope above half that rate is lost, which moves scores by about 0.02
+of 11.5.
 """
 
 import math
@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from scipy.fft import next_fast_len
 from scipy.signal import butter, freqz
-from torch import nn
 from torch.nn import functional
 
 from okd_brain.measures.haspi import ear_model, modulation
@@ -26,14 +25,8 @@ from okd_brain.measures.haspi.ear_model import (
     MIN_SECONDS,
     UP,
 )
-from okd_brain.measures.haspi.linear import WEIGHTS, _lowpass
-from okd_brain.measures.twins.si_sdr import (
-    SAMPLE_RATE,
-    check_sample_rate,
-    is_silent,
-    read_batch,
-)
-from okd_brain.measures.twins.siib import HalvesCache
+from okd_brain.measures.haspi.linear import WEIGHTS, lowpass
+from okd_brain.measures.twins.base import SAMPLE_RATE, HalvesCache, Twin
 
 EAR_RATE = ear_model.SAMPLE_RATE
 FRAME_RATE = EAR_RATE / ear_model.DECIMATION
@@ -49,22 +42,19 @@ NO_VIBRATION = 1e-6  # power; an audible one is over 1
 NO_MODULATION = 1e-6  # dB squared; rounding leaves 1e-9
 
 
-class HASPILinearTwin(nn.Module):
-    """Score waves nearly as ``okd_brain.measures.haspi_linear`` does.
+class HASPILinearTwin(Twin):
+    """Score waves nearly as ``okd_brain.measures.haspi.linear`` does.
 
-    Halves of references are kept, the last ones used, up to 256 MB. Since
-    bands are cut at whole bins, the padding of a batch moves scores by 1e-5 of
-    themselves and the gradient by 1 to 2 % of its norm.
+    Scores are within [0, 11.467]: 0, without a gradient, where less than 0.24 s
+    of the reference are audible. Halves of references are kept, the last ones
+    used, up to 256 MB. Since bands are cut at whole bins, the padding of a
+    batch moves scores by 1e-5 of themselves and the gradient by 1 to 2 % of its
+    norm.
 
     Arguments
     ---------
     sample_rate : int
         16000 Hz is accepted.
-
-    Raises
-    ------
-    ValueError
-        If the rate is another one.
 
     Example
     -------
@@ -74,68 +64,30 @@ class HASPILinearTwin(nn.Module):
     11.47
     """
 
+    name = "HASPI"
+    min_seconds = MIN_SECONDS
+
     def __init__(self, sample_rate=SAMPLE_RATE):
-        super().__init__()
-        check_sample_rate(sample_rate, name="HASPI")
+        super().__init__(sample_rate)
         angle = np.pi * np.arange(ear_model.BANDS) / (ear_model.BANDS - 1)
         shapes = np.cos(modulation.CEPSTRA[:, None] * angle)
         shapes /= np.linalg.norm(shapes, axis=1, keepdims=True)
-        for name, values in (("_shapes", shapes), ("_weights", WEIGHTS)):
-            values = torch.from_numpy(values)
-            self.register_buffer(name, values, persistent=False)
+        self._keep(_shapes=shapes, _weights=WEIGHTS)
         self._halves = HalvesCache(self._half)
 
-    def forward(self, reference, degraded, lengths=None):
-        """Return the score of each utterance.
+    def _prepare(self, reference, lengths):
+        return self._halves.of(reference, lengths)
 
-        Arguments
-        ---------
-        reference, degraded : torch.Tensor
-            [batch, samples], floating point; see ``si_sdr.read_batch``.
-        lengths : torch.Tensor, optional
-            [batch], int, valid samples of each.
-
-        Returns
-        -------
-        torch.Tensor
-            [batch], within [0, 11.467]. 0, without a gradient, where a signal
-            is silent or constant, and where the reference is shorter than
-            0.25 s or less than 0.24 s of it are audible.
-
-        Raises
-        ------
-        ValueError
-            If the shapes do not fit or a reference is not finite.
-        """
-        batch = read_batch(reference, degraded, lengths, name="HASPI")
-        reference, degraded, valid = batch
-        with torch.autocast(degraded.device.type, enabled=False):
-            samples = valid.sum(dim=1)
-            silent = is_silent(reference, valid) | is_silent(degraded, valid)
-            silent = silent.tolist()
-            halves = self._halves.of(reference, samples)
-            scored = [
-                item
-                for item, half in enumerate(halves)
-                if half is not None and not silent[item]
-            ]
-            scores = degraded.sum(dim=1) * 0
-            if not scored:
-                return scores
-            halves = [halves[item] for item in scored]
-            index = torch.tensor(scored, device=degraded.device)
-            ear = _Ear(degraded[index], samples[index, None])
-            rates = ear.rates(torch.stack([half.delays for half in halves]))
-            found = map(self._compared, halves, rates)
-            return scores.index_put((index,), torch.stack(list(found)))
+    def _score(self, halves, degraded, lengths):
+        ear = Ear(degraded, lengths[:, None])
+        rates = ear.rates(torch.stack([half.delays for half in halves]))
+        return torch.stack(list(map(self._compared, halves, rates)))
 
     def _half(self, signal):
         """Return what is needed of a reference, or None if it has no score."""
         samples = torch.tensor([[len(signal)]], device=signal.device)
-        if samples < MIN_SECONDS * SAMPLE_RATE:
-            return None
-        ear = _Ear(signal[None], samples)
-        delays = _delays(ear.poles)
+        ear = Ear(signal[None], samples)
+        delays = delays(ear.poles)
         frames = (len(signal) * UP + DOWN - 1) // DOWN
         frames = (frames - 1) // ear_model.DECIMATION + 1
         rates = ear.rates(delays)[0, :, :frames]
@@ -162,7 +114,7 @@ class HASPILinearTwin(nn.Module):
         cepstra = cepstra - cepstra.mean(dim=-1, keepdim=True)
         frames = cepstra.shape[-1]
         size = next_fast_len(frames + modulation.LONGEST_FRAMES, real=True)
-        responses = torch.from_numpy(modulation._responses(size)).to(cepstra)
+        responses = torch.from_numpy(modulation.responses(size)).to(cepstra)
         spectra = torch.fft.rfft(cepstra, size)[:, None] * responses
         signals = torch.fft.irfft(spectra, size)[..., :frames]
         return signals - signals.mean(dim=-1, keepdim=True)
@@ -186,13 +138,13 @@ class _Group(NamedTuple):
     """Successive bands that are followed at one rate."""
 
     multiple: int  # of the frame rate
-    bands: list  # of ear_model._Band
+    bands: list  # of ear_model.Band
 
 
 @lru_cache(maxsize=1)
 def _groups():
     groups = []
-    for band in ear_model._bands():
+    for band in ear_model.bands():
         needed = WIDTHS * band.widest * band.width_hz
         multiple = next(m for m in MULTIPLES if m * FRAME_RATE >= needed)
         if not groups or groups[-1].multiple < multiple:
@@ -201,7 +153,7 @@ def _groups():
     return groups
 
 
-class _Ear:
+class Ear:
     """Signals in the ear's bands, as far as it is linear.
 
     Arguments
@@ -393,7 +345,7 @@ def _gammatone(pole, delay):
     return response, slope
 
 
-def _delays(poles):
+def delays(poles):
     """Return how many samples each band waits for the slowest one."""
     delay = 4 * poles / (1 + 2 * poles) + 4 * poles / (1 - poles)
     delay = delay.round()
@@ -420,7 +372,7 @@ def _outer_ear(size):
         [size / 3 + 1] each, complex, up to 8 kHz. The resampling has no delay.
     """
     bins = size // 3 + 1
-    resampling = np.abs(np.fft.rfft(_lowpass(), DOWN * size)[:bins])
+    resampling = np.abs(np.fft.rfft(lowpass(), DOWN * size)[:bins])
     low = _response(butter(1, 5000, fs=EAR_RATE), bins, size)
     high = _response(butter(2, 350, "high", fs=EAR_RATE), bins, size)
     return resampling, low * high
@@ -445,10 +397,10 @@ def _inner_ear(name, size, bins):
         [bins], complex.
     """
     if name == "compressor":
-        return _response(ear_model._compressor_lowpass(), bins, size)
+        return _response(ear_model.compressor_lowpass(), bins, size)
     if name == "adaptation":
-        return _response(ear_model._adaptation(), bins, size)
-    taps = ear_model._smoother()
+        return _response(ear_model.adaptation(), bins, size)
+    taps = ear_model.smoother()
     centre = (len(taps) - 1) / 2
     advance = np.exp(2j * np.pi / size * np.arange(bins) * centre)
     return _response((taps, 1), bins, size) * advance

@@ -11,16 +11,10 @@ import torch
 from pystoi.stoi import BETA, DYN_RANGE, FS, N_FRAME, NFFT, OBM
 from pystoi.stoi import N as SEGMENT
 from pystoi.utils import resample_oct
-from torch import nn
 from torch.nn import functional
 
 from okd_brain.measures.checks import SILENCE_PEAK
-from okd_brain.measures.twins.si_sdr import (
-    SAMPLE_RATE,
-    check_sample_rate,
-    is_silent,
-    read_batch,
-)
+from okd_brain.measures.twins.base import SAMPLE_RATE, Twin
 
 HOP = N_FRAME // 2
 UP, DOWN = 5, 8  # 16 to 10 kHz
@@ -31,18 +25,16 @@ STEADY = 1e-8
 NO_POWER = 1e-12  # of a band of a signal with a peak of 1
 
 
-class STOITwin(nn.Module):
+class STOITwin(Twin):
     """Score waves as pystoi does, to about 1e-5.
+
+    Scores are within [-1, 1]: 0, without a gradient, where fewer than 31 frames
+    (0.4 s) of the reference are within 40 dB of its loudest one.
 
     Arguments
     ---------
     sample_rate : int
         16000 Hz is accepted.
-
-    Raises
-    ------
-    ValueError
-        If the rate is another one.
 
     Example
     -------
@@ -55,65 +47,33 @@ class STOITwin(nn.Module):
     """
 
     name = "STOI"
+    min_seconds = 0.4
 
     def __init__(self, sample_rate=SAMPLE_RATE):
-        super().__init__()
-        check_sample_rate(sample_rate, name=self.name)
-        constants = {
-            "_resampler": _resampler(),
-            "_window": np.hanning(N_FRAME + 2)[1:-1],
-            "_bands": OBM.T,
-        }
-        for name, values in constants.items():
-            values = torch.from_numpy(values.copy())
-            self.register_buffer(name, values, persistent=False)
+        super().__init__(sample_rate)
+        window = np.hanning(N_FRAME + 2)[1:-1]
+        self._keep(_resampler=_resampler(), _window=window, _bands=OBM.T)
 
-    def forward(self, reference, degraded, lengths=None):
-        """Return the score of each utterance.
+    def _prepare(self, reference, lengths):
+        frames = self._frames(_levelled(reference))
+        order, active = _active(frames, -(-lengths * UP // DOWN))
+        # The last frame is left out, as in pystoi.
+        segments = active - SEGMENT
+        kept = torch.nonzero(segments >= 1)[:, 0]
+        if not len(kept):
+            return None, kept
+        order, segments = order[kept], segments[kept]
+        signal = _closed(frames[kept], order)
+        return (self._segments(signal), order, segments), kept
 
-        Arguments
-        ---------
-        reference, degraded : torch.Tensor
-            [batch, samples], floating point; see ``si_sdr.read_batch``.
-        lengths : torch.Tensor, optional
-            [batch], int, valid samples of each.
-
-        Returns
-        -------
-        torch.Tensor
-            [batch], within [-1, 1]. 0, without a gradient, where a signal is
-            silent or constant, and where fewer than 31 frames (0.4 s) of the
-            reference are within 40 dB of its loudest one.
-
-        Raises
-        ------
-        ValueError
-            If the shapes do not fit or a reference is not finite.
-        """
-        batch = read_batch(reference, degraded, lengths, name=self.name)
-        reference, degraded, valid = batch
-        with torch.autocast(degraded.device.type, enabled=False):
-            silent = is_silent(reference, valid) | is_silent(degraded, valid)
-            frames, degraded_frames = (
-                self._frames(_levelled(signal))
-                for signal in (reference, degraded)
-            )
-            resampled = -(-valid.sum(dim=1) * UP // DOWN)
-            order, active = _active(frames, resampled)
-            # The last frame is left out, as in pystoi.
-            segments = active - 1 - SEGMENT + 1
-            silent = silent | (segments < 1)
-            if order.shape[1] <= SEGMENT:
-                return degraded.sum(dim=1) * 0
-            reference, degraded = (
-                _segments(self._magnitudes(_closed(signal, order)))
-                for signal in (frames, degraded_frames)
-            )
-            scores = self._compared(reference, degraded)
-            index = torch.arange(scores.shape[1], device=scores.device)
-            scores = scores.masked_fill(index >= segments[:, None], 0)
-            scores = scores.sum(dim=1) / segments.clamp(min=1)
-            return torch.where(silent, 0, scores)
+    def _score(self, half, degraded, lengths):
+        reference, order, segments = half
+        frames = self._frames(_levelled(degraded))
+        degraded = self._segments(_closed(frames, order))
+        scores = self._compared(reference, degraded)
+        index = torch.arange(scores.shape[1], device=scores.device)
+        scores = scores.masked_fill(index >= segments[:, None], 0)
+        return scores.sum(dim=1) / segments
 
     def _frames(self, signal):
         """Return windowed frames at 10 kHz.
@@ -136,17 +96,18 @@ class STOITwin(nn.Module):
         frames = torch.stack([halves[:, :-1], halves[:, 1:]], dim=2)
         return frames * self._window.to(signal.dtype).view(2, HOP)
 
-    def _magnitudes(self, signal):
-        """Return band magnitudes.
+    def _segments(self, signal):
+        """Return band magnitudes of all runs of 30 frames.
 
-        [batch, hops, 128] to [batch, frames, 15]
+        [batch, hops, 128] to [batch, segments, 15, 30]
         """
         frames = torch.cat([signal[:, :-1], signal[:, 1:]], dim=2)
         spectrum = torch.fft.rfft(frames * self._window.to(signal.dtype), NFFT)
         power = spectrum.real.square() + spectrum.imag.square()
         power = power @ self._bands.to(signal.dtype)
         # The root has a slope at 0, and silence is silent.
-        return (power + NO_POWER).sqrt() - NO_POWER**0.5
+        magnitudes = (power + NO_POWER).sqrt() - NO_POWER**0.5
+        return magnitudes.unfold(1, SEGMENT, 1)
 
     def _compared(self, reference, degraded):
         """Correlate the bands of each segment.
@@ -175,11 +136,6 @@ class ESTOITwin(STOITwin):
     ---------
     sample_rate : int
         16000 Hz is accepted.
-
-    Raises
-    ------
-    ValueError
-        If the rate is another one.
 
     Example
     -------
@@ -270,14 +226,6 @@ def _closed(frames, order):
     item = torch.arange(len(frames), device=frames.device)[:, None]
     frames = frames[item, order]
     return frames[:, :, 0] + functional.pad(frames[:, :-1, 1], (0, 0, 1, 0))
-
-
-def _segments(magnitudes):
-    """Return all runs of 30 frames.
-
-    [batch, frames, 15] to [..., 15, 30]
-    """
-    return magnitudes.unfold(1, SEGMENT, 1)
 
 
 def _energy(signal):

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+from okd_brain.measures import Pair, ReferenceHalves
 from okd_brain.metrics import METRICS
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -20,12 +21,12 @@ PROMPTS = (
 WINDOW = torch.hann_window(512)
 
 
+# --- signals: arrays of [samples], float64, at 16 kHz ------------------------
+
+
 @cache
 def prompt(number):
-    """Return one of four prompts, 2 to 3 s at 16 kHz.
-
-    [samples]
-    """
+    """Return one of four prompts, 2 to 3 s."""
     signal, _ = soundfile.read(SAMPLES / f"{PROMPTS[number]}.flac")
     signal.flags.writeable = False
     return signal
@@ -89,6 +90,9 @@ def heard_edits(number, snr_db=-2):
     return heard + [clean + share * around for share in (0.5, 0.8, 1.4)]
 
 
+# --- scores ------------------------------------------------------------------
+
+
 def batch_of(signals):
     """Pad signals to a batch.
 
@@ -98,6 +102,11 @@ def batch_of(signals):
     lengths = torch.tensor([len(tensor) for tensor in tensors])
     padded = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
     return padded, lengths
+
+
+def tensors(*signals):
+    """Return each signal as a batch of one."""
+    return [batch_of([signal])[0] for signal in signals]
 
 
 def scores_of(twin, pairs):
@@ -110,13 +119,45 @@ def scores_of(twin, pairs):
     return twin(reference, degraded, lengths).detach().double().numpy()
 
 
+@cache
+def _halves(reference):
+    return ReferenceHalves(np.frombuffer(reference))
+
+
+@cache
+def _pair(reference, degraded):
+    """Return a Pair, whose measures are shared by the metrics."""
+    halves = _halves(reference)
+    degraded = np.frombuffer(degraded)
+    return Pair(reference=halves.reference, degraded=degraded, halves=halves)
+
+
 def true_scores(metric, pairs):
     """Return the metric's scores of pairs.
 
     [pairs]
     """
-    score = METRICS[metric].score
-    return np.array([score(reference=r, degraded=d) for r, d in pairs])
+    contents = [
+        [np.asarray(signal, np.float64).tobytes() for signal in pair]
+        for pair in pairs
+    ]
+    return np.array(
+        [METRICS[metric].of_pair(_pair(*pair)) for pair in contents]
+    )
+
+
+def score_and_gradient(twin, reference, degraded):
+    """Return a signal's score and gradient, both of which must be finite."""
+    reference, degraded = tensors(reference, degraded)
+    degraded.requires_grad_()
+    score = twin(reference, degraded)
+    score.sum().backward()
+    assert torch.isfinite(score).all()
+    assert torch.isfinite(degraded.grad).all()
+    return score.item(), degraded.grad
+
+
+# --- checks ------------------------------------------------------------------
 
 
 def check_agreement(twin, metric, edits, *, within, absolute):
@@ -146,100 +187,108 @@ def check_gradient(twin, degraded, *, relative):
     degraded = torch.tensor(degraded)[None]
     wave = degraded.clone().requires_grad_()
     twin(reference, wave).sum().backward()
+    prepared = twin.prepare(reference)
     generator = torch.Generator().manual_seed(0)
     for _ in range(3):
         shape = torch.randn(wave.shape, generator=generator, dtype=wave.dtype)
         step = shape * (wave.detach().abs() * 1e-6 + 1e-9)
         higher, lower = (
-            twin(reference, degraded + step),
-            twin(reference, degraded - step),
+            twin.score(prepared, degraded + step),
+            twin.score(prepared, degraded - step),
         )
         expected = (higher - lower).item() / 2
         assert (wave.grad * step).sum().item() == pytest.approx(
             expected, rel=relative
         )
     single = degraded.float().requires_grad_()
-    twin(reference.float(), single).sum().backward()
+    score = twin(reference.float(), single)
+    assert score.dtype == torch.float32
+    score.sum().backward()
     cosine = torch.nn.functional.cosine_similarity
     assert cosine(single.grad.double(), wave.grad).item() > 0.999
 
 
 def check_padding_and_batch_mates(twin, *, relative):
-    """Compare items in a batch with themselves alone."""
+    """Compare items in a batch with themselves alone, and a bad mate."""
     pairs = [(prompt(number), enhanced_edits(number)[1]) for number in range(3)]
+    pairs.append((prompt(3), np.full(len(prompt(3)), np.nan)))
     reference, lengths = batch_of([reference for reference, _ in pairs])
     degraded, _ = batch_of([degraded for _, degraded in pairs])
-    assert len(set(lengths.tolist())) == 3
+    assert len(set(lengths.tolist())) == 4
     behind = torch.arange(degraded.shape[1]) >= lengths[:, None]
     degraded = degraded.masked_fill(behind, 0.5).requires_grad_()
     reference = reference.masked_fill(behind, torch.nan)
     scores = twin(reference, degraded, lengths)
-    scores.sum().backward()
-    assert (degraded.grad[behind] == 0).all()
-    for item, pair in enumerate(pairs):
-        alone, count = batch_of([pair[1]])
-        alone.requires_grad_()
-        score = twin(batch_of([pair[0]])[0], alone)
-        score.sum().backward()
-        assert score.item() == pytest.approx(scores[item].item(), rel=relative)
-        error = alone.grad[0] - degraded.grad[item, : count[0]]
-        assert error.norm() <= 100 * relative * alone.grad.norm()
+    scores[:3].sum().backward()
+    assert torch.isnan(scores[3])
+    assert (degraded.grad[:3][behind[:3]] == 0).all()
+    for item, pair in enumerate(pairs[:3]):
+        score, gradient = score_and_gradient(twin, *pair)
+        assert score == pytest.approx(scores[item].item(), rel=relative)
+        error = gradient[0] - degraded.grad[item, : lengths[item]]
+        assert error.norm() <= 100 * relative * gradient.norm()
 
 
-def check_degenerate_signals(twin, metric):
-    """No NaN in value or gradient; silence has the metric's floor."""
+def degenerate_signals():
+    """Return pairs that have the worst score, and others that have one."""
     clean = prompt(0)
-    first = np.arange(len(clean)) < len(clean) // 2
+    index = np.arange(len(clean))
+    first = index < len(clean) // 2
     silence, long = np.zeros_like(clean), np.tile(clean, 12)
+    noisy = clean + noise(0, 10)
     rng = np.random.default_rng(0)
-    floor = METRICS[metric].floor
     at_floor = [
         (clean, silence),
         (clean, silence + 0.25),
         (silence, clean),
         (silence + 0.25, clean),
         (silence, silence),
+        (clean[:1], clean[:1]),
+        (clean[:300], clean[:300]),
     ]
     others = [
         (clean, clean),
         (clean, -clean),
         (clean, np.where(first, clean, 0)),
         (clean, np.where(first, 0, clean)),
+        (clean, np.where(first, noisy, 0.1)),
         (np.where(first, clean, 0), clean),
         (clean, np.clip(clean, -0.01, 0.01)),
-        (clean, 1000 * clean),
-        (clean, 1e-7 * clean),
-        (clean, np.sin(np.arange(len(clean)))),
+        (clean, np.clip(40 * noisy, -1, 1)),
+        (clean, 1e4 * noisy),
+        (clean, 1e-7 * noisy),
+        (clean, (index == 16000).astype(float)),
+        (clean, np.sin(index)),
+        (clean, np.sin(index / 16)),
         (clean, np.sign(clean)),
         (np.eye(1, 16000)[0], clean[:16000]),
-        (clean[:1], clean[:1]),
-        (clean[:300], clean[:300]),
         (clean[8000:12400], clean[8000:12400] + 0.1),
         (long, long + 0.01 * rng.standard_normal(len(long))),
     ]
-    for reference, degraded in others:
-        _score_and_gradient(twin, reference, degraded)
-    for reference, degraded in at_floor:
-        score, gradient = _score_and_gradient(twin, reference, degraded)
-        assert score == pytest.approx(floor, abs=1e-9)
+    return at_floor, others
+
+
+def check_degenerate_signals(twin, lowest, highest):
+    """No NaN in value or gradient; silence has the worst score, no gradient."""
+    at_floor, others = degenerate_signals()
+    for pair in others:
+        score, _ = score_and_gradient(twin, *pair)
+        assert lowest <= score <= highest
+    for pair in at_floor:
+        score, gradient = score_and_gradient(twin, *pair)
+        assert score == pytest.approx(twin.floor)
         assert (gradient == 0).all()
-
-
-def _score_and_gradient(twin, reference, degraded):
-    reference, _ = batch_of([reference])
-    degraded, _ = batch_of([degraded])
-    degraded.requires_grad_()
-    score = twin(reference, degraded)
-    score.sum().backward()
-    assert torch.isfinite(score).all()
-    assert torch.isfinite(degraded.grad).all()
-    return score.item(), degraded.grad
+    with_score = (prompt(0), enhanced_edits(0)[1])
+    alone = scores_of(twin, [with_score])[0]
+    scores = scores_of(twin, [at_floor[2], with_score, at_floor[0]])
+    expected = [twin.floor, alone, twin.floor]
+    assert scores == pytest.approx(expected, rel=1e-4)
 
 
 def check_half_precision(twin):
     """Autocast and half-precision inputs are computed in float32."""
-    reference, _ = batch_of([prompt(0)])
-    degraded, _ = batch_of([enhanced_edits(0)[0]])
+    reference, degraded = tensors(prompt(0), enhanced_edits(0)[0])
+    before = reference.clone(), degraded.clone()
     expected = twin(reference, degraded)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(twin(reference, degraded), expected)
@@ -247,38 +296,45 @@ def check_half_precision(twin):
     score = twin(reference, rounded)
     assert score.dtype == torch.float32
     assert torch.equal(score, twin(reference, rounded.float()))
+    assert torch.equal(reference, before[0])
+    assert torch.equal(degraded, before[1])
+
+
+def check_prepared(twin):
+    """One half of a reference serves several degraded signals."""
+    prepared = twin.prepare(tensors(prompt(0))[0])
+    for degraded in enhanced_edits(0)[:2]:
+        reference, degraded = tensors(prompt(0), degraded)
+        score = twin.score(prepared, degraded)
+        assert torch.equal(score, twin(reference, degraded))
+    assert not twin.state_dict()
 
 
 def check_messages(make):
     """Wrong rates and shapes are rejected with the rule."""
-    with pytest.raises(ValueError, match="needs 16000 Hz; got 8000 Hz"):
+    with pytest.raises(ValueError, match="twin needs 16000 Hz; got 8000 Hz"):
         make(sample_rate=8000)
-    twin, wave = make(), torch.zeros(2, 16000)
-    with pytest.raises(ValueError, match=r"\[batch, samples\].*\[16000\]"):
-        twin(wave[0], wave[0])
-    with pytest.raises(ValueError, match=r"floating point; got .*int64"):
-        twin(wave.long(), wave)
-    with pytest.raises(ValueError, match=r"one shape; got \[2, 16000\] and"):
-        twin(wave, wave[:, 1:])
-    with pytest.raises(ValueError, match=r"lengths of \[2\], int.*got \[1\]"):
-        twin(wave, wave, torch.tensor([16000]))
-    with pytest.raises(ValueError, match="from 1 to 16000 samples"):
-        twin(wave, wave, torch.tensor([16000, 16001]))
-    with pytest.raises(ValueError, match="from 1 to 16000 samples"):
-        twin(wave, wave, torch.tensor([0, 5]))
-    bad = wave.clone()
-    bad[1, 7] = torch.nan
+    twin, wave = make(sample_rate=16000), torch.zeros(2, 16000)
+    for bad in (wave[0], wave.long()):
+        rule = r"of \[batch, samples\], floating point; got \[.*16000\] of"
+        with pytest.raises(ValueError, match=f"a reference {rule}"):
+            twin(bad, wave)
+        with pytest.raises(ValueError, match=f"a degraded {rule}"):
+            twin(wave, bad)
+    for bad in (wave[:, 1:], wave[1:]):
+        with pytest.raises(
+            ValueError, match=r"one shape; got \[2, 16000\] and"
+        ):
+            twin(wave, bad)
+    for lengths in ([16000], torch.tensor([0.5, 1.0]), [8000, 16000.0]):
+        with pytest.raises(ValueError, match=r"lengths of \[2\], int.*; got"):
+            twin(wave, wave, lengths)
+    for lengths in (torch.tensor([16000, 16001]), [0, 5]):
+        with pytest.raises(ValueError, match="lengths from 1 to 16000 samples"):
+            twin(wave, wave, lengths)
+    wave[1, 7] = torch.nan
     with pytest.raises(ValueError, match=r"without NaN and .*items \[1\]"):
-        twin(bad, wave)
-
-
-def check_not_finite(twin):
-    """Degrade one item to NaN: only its own score is NaN."""
-    clean, _ = batch_of([prompt(0)])
-    degraded = clean.repeat(2, 1)
-    degraded[0, 20000] = torch.nan
-    bad, good = twin(clean.expand(2, -1), degraded).tolist()
-    assert np.isnan(bad) and np.isfinite(good)
+        twin(wave, wave)
 
 
 def climb(twin, number, snr_db, *, steps=15):
@@ -291,6 +347,8 @@ def climb(twin, number, snr_db, *, steps=15):
         Of the prompt.
     snr_db : float
         Of the mixture to start from.
+    steps : int
+        Of Adam.
 
     Returns
     -------
@@ -299,7 +357,7 @@ def climb(twin, number, snr_db, *, steps=15):
     """
     clean = prompt(number)
     mixture = _spectrum(clean + noise(number, snr_db))
-    reference, _ = batch_of([clean])
+    prepared = twin.prepare(batch_of([clean])[0])
     gains_db = torch.zeros(mixture.shape, requires_grad=True)
     optimizer = torch.optim.Adam([gains_db], lr=1.0)
     waves = []
@@ -313,6 +371,6 @@ def climb(twin, number, snr_db, *, steps=15):
         )
         waves.append(wave.detach().double().numpy())
         optimizer.zero_grad()
-        (-twin(reference, wave[None]).sum()).backward()
+        (-twin.score(prepared, wave[None]).sum()).backward()
         optimizer.step()
     return [waves[0], waves[-1]]
