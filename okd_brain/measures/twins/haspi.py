@@ -87,7 +87,7 @@ class HASPILinearTwin(Twin):
         """Return what is needed of a reference, or None if it has no score."""
         samples = torch.tensor([[len(signal)]], device=signal.device)
         ear = Ear(signal[None], samples)
-        delays = delays(ear.poles)
+        delays = ear.delays()
         frames = (len(signal) * UP + DOWN - 1) // DOWN
         frames = (frames - 1) // ear_model.DECIMATION + 1
         rates = ear.rates(delays)[0, :, :frames]
@@ -242,6 +242,16 @@ class Ear:
         )
         return cut, control, delay, pole
 
+    def delays(self):
+        """Return how many samples each band waits for the slowest one.
+
+        [batch, 32]
+        """
+        poles = self.poles
+        delay = 4 * poles / (1 + 2 * poles) + 4 * poles / (1 - poles)
+        delay = delay.round()
+        return delay.amax(dim=-1, keepdim=True) - delay
+
     def rates(self, delays):
         """Return firing rates.
 
@@ -343,13 +353,6 @@ def _gammatone(pole, delay):
     relative = 4 * delay * ((1 + 2 * late) / zeros + feedback)
     slope = response * (relative - 4 / (1 - pole) - 4 / (1 + 2 * pole))
     return response, slope
-
-
-def delays(poles):
-    """Return how many samples each band waits for the slowest one."""
-    delay = 4 * poles / (1 + 2 * poles) + 4 * poles / (1 - poles)
-    delay = delay.round()
-    return delay.amax(dim=-1, keepdim=True) - delay
 
 
 def _response(coefficients, bins, size):
