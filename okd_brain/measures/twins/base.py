@@ -10,6 +10,10 @@ The rules, the same for every twin:
   speech). A pause that a random excerpt has hit is no reason to stop training.
 * A degraded signal with NaN or infinity has the score NaN. A reference with
   such a sample is a mistake in the data and raises an error.
+* The gradient is bounded: changing a stretch of 32 ms by a fraction of itself
+  counts as at most ``STEEPEST`` times that fraction of the metric's range. For
+  speech it stays under 6 times; where the metric follows rounding, as LLR does
+  in pure tones and ESTOI in a constant, it would reach 10^5.
 * Scores are computed in float32, in float64 where the degraded signals are
   float64, whatever autocast says.
 """
@@ -19,11 +23,14 @@ from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn.functional import pad
 
 from okd_brain.measures.checks import SILENCE_PEAK
 
 SAMPLE_RATE = 16000
 ALL = slice(None)  # of the items have a score
+STRETCH = 512  # samples
+STEEPEST = 30.0
 CACHE_BYTES = 256e6  # 250 references of 3 s, 20 to 40 ms of work each
 
 
@@ -59,9 +66,9 @@ class Twin(torch.nn.Module):
     them with what ``prepare`` has made of it once.
 
     A twin implements ``_prepare`` and ``_score``, which get only items that are
-    long enough and not silent, and has three attributes: ``name``, in
-    messages; ``floor``, the metric's worst score; ``min_seconds``, the length
-    of the shortest signal with a score.
+    long enough and not silent, and has four attributes: ``name``, in messages;
+    ``floor`` and ``best``, the metric's range; ``min_seconds``, the length of
+    the shortest signal with a score.
 
     Arguments
     ---------
@@ -76,7 +83,7 @@ class Twin(torch.nn.Module):
     Example
     -------
     >>> class Loudness(Twin):
-    ...     name, floor = "loudness", -60.0
+    ...     name, floor, best = "loudness", -60.0, 0.0
     ...     def _prepare(self, reference, lengths):
     ...         return reference.square().sum(dim=1), ALL
     ...     def _score(self, half, degraded, lengths):
@@ -88,7 +95,7 @@ class Twin(torch.nn.Module):
     """
 
     name = ""
-    floor = 0.0
+    floor, best = 0.0, 1.0
     min_seconds = 0.25
 
     def __init__(self, sample_rate=SAMPLE_RATE):
@@ -197,6 +204,7 @@ class Twin(torch.nn.Module):
         waves = torch.where(silent[:, None], reference, waves)
         with torch.autocast(degraded.device.type, enabled=False):
             scores = self._score(half, waves, lengths).to(degraded.dtype)
+        _bound_gradient(scores, waves, STEEPEST * (self.best - self.floor))
         scores = torch.where(silent, self.floor, scores)
         return worst.index_put((items,), scores)
 
@@ -323,6 +331,43 @@ def _is_silent(signals, lengths):
     high = torch.where(valid, signals, -torch.inf).amax(dim=1)
     low = torch.where(valid, signals, torch.inf).amin(dim=1)
     return high - low <= 2 * SILENCE_PEAK
+
+
+def _bound_gradient(scores, waves, most):
+    """Bound the gradient of scores, stretch by stretch of the waves.
+
+    Arguments
+    ---------
+    scores : torch.Tensor
+        [items], which depend on the waves.
+    waves : torch.Tensor
+        [items, samples].
+    most : float
+        Of a score per relative change of a stretch.
+    """
+    if not waves.requires_grad:
+        return
+    stretches, slope = _stretches(waves.detach()), []
+
+    def keep_slope(gradient):
+        slope[:] = [gradient.abs()]  # of the loss: the bound is the score's
+
+    def bounded(gradient):
+        found = _stretches(gradient)
+        limit = most * slope[0].to(found)[:, None]
+        effect = found.norm(dim=2) * stretches.norm(dim=2)
+        share = torch.where(effect > limit, limit / effect, 1)
+        found = found * share[..., None]
+        return found.flatten(1)[:, : gradient.shape[1]]
+
+    scores.register_hook(keep_slope)
+    waves.register_hook(bounded)
+
+
+def _stretches(signals):
+    """Cut signals into stretches, [items, stretches, 512], the last padded."""
+    missing = -signals.shape[1] % STRETCH
+    return pad(signals, (0, missing)).unflatten(1, (-1, STRETCH))
 
 
 class HalvesCache:

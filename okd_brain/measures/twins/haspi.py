@@ -25,7 +25,11 @@ from okd_brain.measures.haspi.ear_model import (
     MIN_SECONDS,
     UP,
 )
-from okd_brain.measures.haspi.linear import WEIGHTS, lowpass
+from okd_brain.measures.haspi.linear import (
+    HASPI_LINEAR_PERFECT,
+    WEIGHTS,
+    lowpass,
+)
 from okd_brain.measures.twins.base import SAMPLE_RATE, HalvesCache, Twin
 
 EAR_RATE = ear_model.SAMPLE_RATE
@@ -65,6 +69,7 @@ class HASPILinearTwin(Twin):
     """
 
     name = "HASPI"
+    best = HASPI_LINEAR_PERFECT
     min_seconds = MIN_SECONDS
 
     def __init__(self, sample_rate=SAMPLE_RATE):

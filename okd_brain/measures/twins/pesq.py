@@ -54,6 +54,7 @@ from okd_brain.measures.twins.pesq_realignment import (
     realigned_frames,
 )
 from okd_brain.measures.wideband_pesq import (
+    PERFECT,
     PIECE_SECONDS,
     SAMPLE_RATE,
     WORST,
@@ -156,7 +157,7 @@ class PESQTwin(Twin):
     """
 
     name = "PESQ"
-    floor = WORST
+    floor, best = WORST, PERFECT
 
     def __init__(self, sample_rate=SAMPLE_RATE):
         super().__init__(sample_rate)

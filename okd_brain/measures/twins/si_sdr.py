@@ -30,7 +30,7 @@ class SISDRTwin(Twin):
     """
 
     name = "SI-SDR"
-    floor = WORST_DB
+    floor, best = WORST_DB, BEST_DB
 
     def _prepare(self, reference, lengths):
         return _unit(reference, lengths), ALL

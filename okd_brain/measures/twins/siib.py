@@ -17,6 +17,7 @@ from okd_brain.measures.siib import (
     BITS_PER_NAT_OF_COMPONENT,
     MIN_ACTIVE_FRAMES,
     MIN_SECONDS,
+    PERFECT,
     PRODUCTION_CORRELATION,
     STACK,
     SIIBReference,
@@ -48,6 +49,7 @@ class SIIBTwin(Twin):
     """
 
     name = "SIIB"
+    best = PERFECT
     min_seconds = MIN_SECONDS
 
     def __init__(self, sample_rate=SAMPLE_RATE):

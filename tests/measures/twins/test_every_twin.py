@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import pytest
+import torch
 from twin_checks import (
     check_agreement,
     check_degenerate_signals,
@@ -15,10 +16,12 @@ from twin_checks import (
     enhanced_edits,
     heard_edits,
     prompt,
+    steepest,
+    tensors,
     true_scores,
 )
 
-from okd_brain.measures.twins import composite, pesq
+from okd_brain.measures.twins import base, composite, pesq
 from okd_brain.metrics import METRICS
 
 
@@ -80,6 +83,8 @@ def test_knows_its_metrics_limits(name):
     twin, metric = SHARED[name], METRICS[name]
     assert twin.floor == metric.floor
     assert twin.min_seconds == metric.min_seconds
+    # SI-SDR's has no end.
+    assert twin.best == (100.0 if name == "si_sdr" else metric.perfect)
 
 
 @every_twin
@@ -137,3 +142,20 @@ def test_a_prepared_reference_serves_several_generators(name):
 @every_twin
 def test_wrong_inputs_are_rejected(name):
     check_messages(METRICS[name].twin)
+
+
+@pytest.mark.parametrize("weight", [1.0, 1e-3])
+@pytest.mark.parametrize("name", ["csig", "estoi", "siib"])
+def test_a_gradient_beyond_bounds_is_bounded(name, weight, monkeypatch):
+    """A tone's CSIG depends on rounding, and a loss may weigh it at will."""
+    twin, clean = SHARED[name], tensors(prompt(0))[0]
+    tone = torch.sin(torch.arange(clean.shape[1]) / 16)[None]
+    effects = []
+    for limit in (base.STEEPEST, 1e9):
+        monkeypatch.setattr(base, "STEEPEST", limit)
+        wave = tone.clone().requires_grad_()
+        (weight * twin(clean, wave)).sum().backward()
+        effects.append(float(steepest(wave)) / weight)
+    bounded, free = effects
+    assert free > 3 * bounded
+    assert bounded == pytest.approx(30 * (twin.best - twin.floor), rel=1e-3)
