@@ -16,7 +16,7 @@ from okd_brain.cli import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "base": ["Twin"],
+        "base": ["ALL", "Twin"],
         "composite": ["CBAKTwin", "COVLTwin", "CSIGTwin", "SegSNRTwin"],
         "haspi": ["HASPILinearTwin"],
         "pesq": ["PESQTwin"],

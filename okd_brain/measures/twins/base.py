@@ -65,7 +65,7 @@ class Twin(torch.nn.Module):
     Where several signals have the same reference, ``score`` compares each of
     them with what ``prepare`` has made of it once.
 
-    A twin implements ``_prepare`` and ``_score``, which get only items that are
+    A twin implements ``half_of`` and ``compare``, which get only items that are
     long enough and not silent, and has four attributes: ``name``, in messages;
     ``floor`` and ``best``, the metric's range; ``min_seconds``, the length of
     the shortest signal with a score.
@@ -84,9 +84,9 @@ class Twin(torch.nn.Module):
     -------
     >>> class Loudness(Twin):
     ...     name, floor, best = "loudness", -60.0, 0.0
-    ...     def _prepare(self, reference, lengths):
+    ...     def half_of(self, reference, lengths):
     ...         return reference.square().sum(dim=1), ALL
-    ...     def _score(self, half, degraded, lengths):
+    ...     def compare(self, half, degraded, lengths):
     ...         return -10 * (degraded.square().sum(dim=1) / half).log10().abs()
     >>> clean = torch.sin(torch.arange(8000.0)).repeat(3, 1)
     >>> degraded = clean * torch.tensor([[1.0], [0.1], [0.0]])
@@ -111,9 +111,10 @@ class Twin(torch.nn.Module):
 
         Arguments
         ---------
-        reference, degraded : torch.Tensor
-            [batch, samples], floating point, full scale 1. Only the latter gets
-            a gradient.
+        reference : torch.Tensor
+            [batch, samples], floating point, full scale 1; gets no gradient.
+        degraded : torch.Tensor
+            [batch, samples], likewise, aligned with the reference.
         lengths : torch.Tensor or list of int or None
             [batch], valid samples of each; None if all are full.
 
@@ -163,7 +164,7 @@ class Twin(torch.nn.Module):
         items, half = torch.nonzero(has_score)[:, 0], None
         if len(items):
             with torch.autocast(reference.device.type, enabled=False):
-                half, kept = self._prepare(reference[items], lengths[items])
+                half, kept = self.half_of(reference[items], lengths[items])
             items = items[kept]
         return Prepared(shape, items, reference[items], lengths[items], half)
 
@@ -203,46 +204,25 @@ class Twin(torch.nn.Module):
         # A perfect signal stands in: near silence, slopes have no bound.
         waves = torch.where(silent[:, None], reference, waves)
         with torch.autocast(degraded.device.type, enabled=False):
-            scores = self._score(half, waves, lengths).to(degraded.dtype)
+            scores = self.compare(half, waves, lengths).to(degraded.dtype)
         _bound_gradient(scores, waves, STEEPEST * (self.best - self.floor))
         scores = torch.where(silent, self.floor, scores)
         return worst.index_put((items,), scores)
 
-    def _prepare(self, reference, lengths):
+    def half_of(self, reference, lengths):
         """Compute the reference's half of the scores.
 
-        Arguments
-        ---------
-        reference : torch.Tensor
-            [items, samples], 0 behind the lengths.
-        lengths : torch.Tensor
-            [items], int.
-
-        Returns
-        -------
-        half : object
-            Of the items that have a score, what ``_score`` needs.
-        kept : torch.Tensor or slice
-            Index of these items, ``ALL`` if all have a score.
+        Gets references, [items, samples], 0 behind the lengths, [items], int.
+        Gives what ``compare`` needs of the items that have a score, and the
+        index of these items, ``ALL`` if all have one.
         """
         raise NotImplementedError
 
-    def _score(self, half, degraded, lengths):
+    def compare(self, half, degraded, lengths):
         """Score against the reference's half.
 
-        Arguments
-        ---------
-        half : object
-            As from ``_prepare``.
-        degraded : torch.Tensor
-            [items, samples], 0 behind the lengths, of the items of ``half``.
-        lengths : torch.Tensor
-            [items], int.
-
-        Returns
-        -------
-        torch.Tensor
-            [items]
+        Gets what ``half_of`` gave, degraded signals of the same items, [items,
+        samples], 0 behind the lengths, and the lengths. Gives scores, [items].
         """
         raise NotImplementedError
 
@@ -336,14 +316,8 @@ def _is_silent(signals, lengths):
 def _bound_gradient(scores, waves, most):
     """Bound the gradient of scores, stretch by stretch of the waves.
 
-    Arguments
-    ---------
-    scores : torch.Tensor
-        [items], which depend on the waves.
-    waves : torch.Tensor
-        [items, samples].
-    most : float
-        Of a score per relative change of a stretch.
+    The scores, [items], depend on the waves, [items, samples], by at most
+    ``most`` per relative change of a stretch.
     """
     if not waves.requires_grad:
         return

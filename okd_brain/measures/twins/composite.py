@@ -110,7 +110,8 @@ class CompositeTwin(Twin):
         super().__init__(sample_rate)
         self.pesq = PESQTwin(sample_rate) if "pesq" in self.weights else None
 
-    def _prepare(self, reference, lengths):
+    def half_of(self, reference, lengths):
+        """Return the reference's half, and which items have a score."""
         counts = torch.tensor(
             [frame_count(length) for length in lengths.tolist()],
             device=lengths.device,
@@ -131,7 +132,8 @@ class CompositeTwin(Twin):
             half["energy"] = _frame_energy(signal, half["valid"])
         return CompositeHalf(**half), ALL
 
-    def _score(self, half, degraded, lengths):
+    def compare(self, half, degraded, lengths):
+        """Return the scores, [items]; see ``Twin``."""
         distances = self.distances(half, degraded, lengths)
         score = self.constant + sum(
             weight * distances[name] for name, weight in self.weights.items()

@@ -80,10 +80,12 @@ class HASPILinearTwin(Twin):
         self._keep(_shapes=shapes, _weights=WEIGHTS)
         self._halves = HalvesCache(self._half)
 
-    def _prepare(self, reference, lengths):
+    def half_of(self, reference, lengths):
+        """Return the reference's half, and which items have a score."""
         return self._halves.of(reference, lengths)
 
-    def _score(self, halves, degraded, lengths):
+    def compare(self, halves, degraded, lengths):
+        """Return the scores, [items]; see ``Twin``."""
         ear = Ear(degraded, lengths[:, None])
         rates = ear.rates(torch.stack([half.delays for half in halves]))
         return torch.stack(list(map(self._compared, halves, rates)))
@@ -204,15 +206,10 @@ class Ear:
     def _part(self, spectrum, group):
         """Cut the bands of a group out of the spectrum and widen filters.
 
-        Returns
-        -------
-        cut, control : torch.Tensor
-            [batch, bands, points], complex spectra of bands moved to 0 Hz;
-            before and behind the filter that controls the compression.
-        delay : torch.Tensor
-            [bands, points], complex, response of a delay of one sample.
-        pole : torch.Tensor
-            [batch, bands], which level has given to the second filter.
+        Returns the spectra of the bands moved to 0 Hz, before and behind the
+        filter that controls the compression, [batch, bands, points]; the
+        response of a delay of one sample, [bands, points]; and the pole that
+        level has given to the second filter, [batch, bands].
         """
         points = self._frames * group.multiple
         step_hz = EAR_RATE / self._size

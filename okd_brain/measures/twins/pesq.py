@@ -169,7 +169,8 @@ class PESQTwin(Twin):
             _exponent=loudness_exponent(),
         )
 
-    def _prepare(self, reference, lengths):
+    def half_of(self, reference, lengths):
+        """Return the reference's half, and which items have a score."""
         cuts = _cuts(reference, lengths.tolist())
         waves, sizes = _pieces(reference, cuts)
         power, filtered = _filtered(waves, sizes)
@@ -195,7 +196,8 @@ class PESQTwin(Twin):
         )
         return half, ALL
 
-    def _score(self, half, degraded, lengths):
+    def compare(self, half, degraded, lengths):
+        """Return the scores, [items]; see ``Twin``."""
         waves, sizes = _pieces(degraded, half.cuts)
         floor = POWER_FLOOR * half.power
         power, filtered = _filtered(waves, sizes, floor)
@@ -246,12 +248,8 @@ class PESQTwin(Twin):
     def _disturbances(self, reference, degraded, first_gain=None):
         """Return symmetric and asymmetric disturbance, ``[pieces, frames]``.
 
-        Arguments
-        ---------
-        reference, degraded : torch.Tensor
-            ``[pieces, frames, 49]``
-        first_gain : float or None
-            The gain before the first frame; None is the first frame's own.
+        Of powers, ``[pieces, frames, 49]``. ``first_gain`` is the gain before
+        the first frame; None is the first frame's own.
         """
         # The degraded signal gets the reference's gain, frame by frame.
         ours, theirs = (

@@ -22,8 +22,10 @@ def bad_intervals(bad, counted):
 
     Arguments
     ---------
-    bad, counted : torch.Tensor
+    bad : torch.Tensor
         ``[pieces, frames]``, bool.
+    counted : torch.Tensor
+        ``[pieces, frames]``, likewise.
 
     Returns
     -------
@@ -56,8 +58,10 @@ def realigned_frames(reference, degraded, intervals):
 
     Arguments
     ---------
-    reference, degraded : torch.Tensor
+    reference : torch.Tensor
         ``[pieces, samples]``, filtered waves.
+    degraded : torch.Tensor
+        ``[pieces, samples]``, likewise.
     intervals : list of tuple
         As from ``bad_intervals``.
 
@@ -97,12 +101,9 @@ def realigned_frames(reference, degraded, intervals):
 
 
 def _best_delay(ours, theirs):
-    """Find the delay of the second magnitudes, ``[intervals]``.
+    """Return delays of the second of two magnitudes, ``[intervals]``.
 
-    Arguments
-    ---------
-    ours, theirs : torch.Tensor
-        ``[intervals, samples]``
+    Both are ``[intervals, samples]``.
     """
     size = 2 ** (ours.shape[1] + SEARCH).bit_length()
     product = torch.fft.rfft(ours, size).conj() * torch.fft.rfft(theirs, size)

@@ -32,10 +32,12 @@ class SISDRTwin(Twin):
     name = "SI-SDR"
     floor, best = WORST_DB, BEST_DB
 
-    def _prepare(self, reference, lengths):
+    def half_of(self, reference, lengths):
+        """Return the reference's half, and which items have a score."""
         return _unit(reference, lengths), ALL
 
-    def _score(self, reference, degraded, lengths):
+    def compare(self, reference, degraded, lengths):
+        """Return the scores, [items]; see ``Twin``."""
         degraded = _unit(degraded, lengths)
         shared = (reference * degraded).sum(dim=1, keepdim=True)
         distortion = (degraded - shared * reference).square().sum(dim=1)

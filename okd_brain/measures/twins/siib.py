@@ -59,10 +59,12 @@ class SIIBTwin(Twin):
         self._keep(_bank=spectrum.filterbank(), _window=spectrum.window())
         self._halves = HalvesCache(_Half.of)
 
-    def _prepare(self, reference, lengths):
+    def half_of(self, reference, lengths):
+        """Return the reference's half, and which items have a score."""
         return self._halves.of(reference, lengths)
 
-    def _score(self, halves, degraded, lengths):
+    def compare(self, halves, degraded, lengths):
+        """Return the scores, [items]; see ``Twin``."""
         counts = [len(half.active) for half in halves]
         counts = torch.tensor(counts, device=degraded.device)[:, None]
         scale, active, floor, basis, components, varies = (

@@ -54,7 +54,8 @@ class STOITwin(Twin):
         window = np.hanning(N_FRAME + 2)[1:-1]
         self._keep(_resampler=_resampler(), _window=window, _bands=OBM.T)
 
-    def _prepare(self, reference, lengths):
+    def half_of(self, reference, lengths):
+        """Return the reference's half, and which items have a score."""
         frames = self._frames(_levelled(reference))
         order, active = _active(frames, -(-lengths * UP // DOWN))
         # The last frame is left out, as in pystoi.
@@ -66,7 +67,8 @@ class STOITwin(Twin):
         signal = _closed(frames[kept], order)
         return (self._segments(signal), order, segments), kept
 
-    def _score(self, half, degraded, lengths):
+    def compare(self, half, degraded, lengths):
+        """Return the scores, [items]; see ``Twin``."""
         reference, order, segments = half
         frames = self._frames(_levelled(degraded))
         degraded = self._segments(_closed(frames, order))
@@ -114,8 +116,10 @@ class STOITwin(Twin):
 
         Arguments
         ---------
-        reference, degraded : torch.Tensor
+        reference : torch.Tensor
             [batch, segments, 15, 30], magnitudes.
+        degraded : torch.Tensor
+            [batch, segments, 15, 30], likewise.
 
         Returns
         -------
