@@ -319,7 +319,7 @@ def _bound_gradient(scores, waves, most):
     The scores, [items], depend on the waves, [items, samples], by at most
     ``most`` per relative change of a stretch.
     """
-    if not waves.requires_grad:
+    if not (waves.requires_grad and scores.requires_grad):
         return
     stretches, slope = _stretches(waves.detach()), []
 

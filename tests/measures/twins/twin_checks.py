@@ -245,7 +245,7 @@ def degenerate_signals():
     clean = prompt(0)
     index = np.arange(len(clean))
     first = index < len(clean) // 2
-    silence, long = np.zeros_like(clean), np.tile(clean, 12)
+    silence, long = np.zeros_like(clean), np.tile(clean, 8)
     noisy = clean + noise(0, 10)
     rng = np.random.default_rng(0)
     at_floor = [
