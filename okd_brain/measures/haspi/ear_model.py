@@ -67,7 +67,7 @@ class EarReference:
         poles = np.empty(BANDS)
         firing = np.empty((BANDS, len(reference)))
         sound = _middle_ear(reference)
-        for number, band in enumerate(_bands()):
+        for number, band in enumerate(bands()):
             vibration, poles[number] = _vibration(sound, band)
             firing[number] = _firing(vibration)
             if align:
@@ -92,7 +92,7 @@ class EarReference:
         """
         sound = _middle_ear(sound)
         rates = np.empty_like(self.rates)
-        for number, band in enumerate(_bands()):
+        for number, band in enumerate(bands()):
             vibration, _ = _vibration(sound, band)
             if self._aligners:
                 lag = self._aligners[number].lag_of(vibration)
@@ -102,7 +102,9 @@ class EarReference:
         return rates
 
 
-class _Band(NamedTuple):
+class Band(NamedTuple):
+    """One of the ear's auditory filters."""
+
     centre_hz: float
     width_hz: float  # of the filter at low levels
     widest: float  # at high levels, relative to that
@@ -110,7 +112,7 @@ class _Band(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _bands():
+def bands():
     """Return the 32 bands, evenly spaced on the ERB scale."""
     corner_hz = EAR_Q * NARROWEST_HZ
     low, high = np.log(np.array(BAND_RANGE_HZ) + corner_hz)
@@ -121,7 +123,7 @@ def _bands():
     loss = np.ptp(COMPRESSED_DB_SPL) * slope
     widest = 1 + loss / 50 + 2 * (loss / 50) ** 6
     width_hz = NARROWEST_HZ + centre_hz / EAR_Q
-    return list(map(_Band, centre_hz, width_hz, widest, -slope / 2))
+    return list(map(Band, centre_hz, width_hz, widest, -slope / 2))
 
 
 def _middle_ear(sound):
@@ -144,11 +146,12 @@ def _vibration(sound, band):
     envelope = np.sqrt(_gammatone_power(baseband, pole))
     low, high = (10 ** (level / 10) for level in COMPRESSED_DB_SPL)
     gain = (np.clip(control, low, high) / low) ** band.expansion
-    return scipy.signal.lfilter(*_compressor_lowpass(), gain) * envelope, pole
+    return scipy.signal.lfilter(*compressor_lowpass(), gain) * envelope, pole
 
 
 @lru_cache(maxsize=1)
-def _compressor_lowpass():
+def compressor_lowpass():
+    """Return the filter (b, a) that smooths the gain of the compression."""
     return scipy.signal.butter(1, COMPRESSOR_LOWPASS_HZ, fs=SAMPLE_RATE)
 
 
@@ -180,7 +183,7 @@ def _gammatone_power(baseband, pole):
 
 
 @lru_cache(maxsize=1)
-def _adaptation():
+def adaptation():
     """Return the filter (b, a) with which the inner hair cells adapt.
 
     An electrical circuit: the input feeds, through r1, a capacitor for the
@@ -203,7 +206,7 @@ def _adaptation():
 def _firing(vibration):
     """Return the inner hair cells' rate in dB above threshold, at least 0."""
     excitation_db = 20 * np.log10(np.maximum(vibration, 1))
-    return np.maximum(scipy.signal.lfilter(*_adaptation(), excitation_db), 0)
+    return np.maximum(scipy.signal.lfilter(*adaptation(), excitation_db), 0)
 
 
 def _delays(poles):
@@ -223,13 +226,13 @@ def _smoothed(firing, delay):
     kept = firing[: len(firing) - delay]
     # The filter's centre, 26, is its output 3 * 9 = 27 with one more zero.
     padded = np.concatenate([np.zeros(delay + 1), kept])
-    return scipy.signal.upfirdn(_smoother(), padded, down=DECIMATION)[
+    return scipy.signal.upfirdn(smoother(), padded, down=DECIMATION)[
         3 : 3 + count
     ]
 
 
 @lru_cache(maxsize=1)
-def _smoother():
+def smoother():
     """Return a Hann window without its zeros, [52], whose sum is 1."""
     window = np.hanning(SMOOTHING + 2)[1:-1]
     return window / window.sum()

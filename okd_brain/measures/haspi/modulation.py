@@ -95,11 +95,11 @@ def _modulation_bands(signals):
     """Split signals into ten bands, [..., frames] to [..., 10, frames]."""
     frames = signals.shape[-1]
     size = scipy.fft.next_fast_len(frames + LONGEST_FRAMES, real=True)
-    spectra = scipy.fft.rfft(signals, size)[..., None, :] * _responses(size)
+    spectra = scipy.fft.rfft(signals, size)[..., None, :] * responses(size)
     return scipy.fft.irfft(spectra, size)[..., :frames]
 
 
-def _responses(size):
+def responses(size):
     """Return the responses of the modulation filters, [10, size // 2 + 1].
 
     Kates demodulates, applies a Hann window as lowpass, and modulates again.
