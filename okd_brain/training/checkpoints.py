@@ -11,6 +11,8 @@ from speechbrain.utils.checkpoints import (
     torch_recovery,
 )
 
+AVERAGE = "average_"  # of a generator's weights; before the generator's name
+
 
 @register_checkpoint_hooks
 class StepCounter(Counter):
@@ -187,8 +189,10 @@ def load_generators(checkpoint, generators):
         Name of the target -> {"epoch", "phase", "steps", "checkpoint"}: what is
         loaded; and "chosen_on", the set that chooses among checkpoints like it.
     """
+    files = checkpoint.paramfiles
     for target, generator in generators.items():
-        torch_recovery(generator, checkpoint.paramfiles[target.module], True)
+        average = files.get(f"{AVERAGE}{target.module}")
+        torch_recovery(generator, average or files[target.module], True)
     origin = {key: checkpoint.meta[key] for key in ("epoch", "phase", "steps")}
     origin["checkpoint"] = checkpoint.path.name
     origin["chosen_on"] = checkpoint.meta.get("chosen_on", "valid")

@@ -7,6 +7,7 @@ progress bars, intra-epoch checkpoints and limits count all updates alike.
 
 import json
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 import torch
@@ -60,9 +61,13 @@ def share(items, rank=0, world_size=1):
     -------
     >>> share([1, 2, 3], rank=1, world_size=2)
     [2, 1]
+    >>> [share([7], rank, world_size=3) for rank in range(3)]
+    [[7], [7], [7]]
     """
-    short = -len(items) % world_size
-    return (items + items[:short])[rank::world_size]
+    if not items:
+        return []
+    every = -(-len(items) // world_size)
+    return list(islice(cycle(items), rank, every * world_size, world_size))
 
 
 @register_checkpoint_hooks

@@ -12,7 +12,7 @@ from experiments import (
 )
 from hyperpyyaml import load_hyperpyyaml
 
-from okd_brain.metrics import parse_targets
+from okd_brain.metrics import heads_of, parse_targets
 from okd_brain.training import discriminator_heads
 
 HPARAMS = sorted((LE_RECIPE / "hparams").glob("*.yaml"))
@@ -80,7 +80,7 @@ def test_every_yaml_trains_tests_and_exports(
     for name in names:
         assert results["checkpoints"][name]["steps"][f"g_{name}"] == 1
         assert (tmp_path / "export" / name / "enhance_model.ckpt").is_file()
-    networks = discriminator_heads(targets, hparams["discriminator"])
+    networks = discriminator_heads(heads_of(targets), hparams["discriminator"])
     steps = results["checkpoints"][names[0]]["steps"]
     generators = {target.module for target in targets}
     assert set(steps) == {*generators, *networks}

@@ -20,7 +20,7 @@ from okd_brain.corpora import MixingPlan
 from okd_brain.enhance import main as okd_enhance
 from okd_brain.export import load_discriminator
 from okd_brain.measures import is_installed
-from okd_brain.metrics import parse_targets
+from okd_brain.metrics import heads_of, parse_targets
 from okd_brain.training import discriminator_heads
 
 HPARAMS = sorted((RECIPE / "hparams").glob("*.yaml"))
@@ -112,7 +112,7 @@ def test_every_yaml_trains_tests_and_exports(
         assert {
             path.name for path in (tmp_path / "export" / name).iterdir()
         } >= {"hyperparams.yaml", "enhance_model.ckpt"}
-    networks = discriminator_heads(targets, hparams["discriminator"])
+    networks = discriminator_heads(heads_of(targets), hparams["discriminator"])
     discriminators = load_discriminator(tmp_path / "export" / "discriminator")
     assert [names for _, names in discriminators] == [
         tuple(head.name for head in heads) for heads in networks.values()
