@@ -26,17 +26,8 @@ from okd_brain.training import (
 class OKDBrain(EvaluatingBrain):
     """Train generators on perceptual metrics with online knowledge distillation.
 
-    Arguments
-    ---------
-    modules : Networks
-        From ``build_modules``.
-    hparams : dict
-        The experiment; ``recipes/VoiceBank/okd/hparams/okd_pesq_csig.yaml``
-        explains every key.
-    run_opts : dict or RunOptions, optional
-        SpeechBrain's run options.
-    checkpointer : AtomicCheckpointer
-        Everything that an exact continuation needs is registered with it.
+    Arguments are those of ``EvaluatingBrain``; everything that an exact
+    continuation needs is registered with the checkpointer.
     """
 
     def __init__(self, modules, hparams, run_opts=None, checkpointer=None):
@@ -68,15 +59,6 @@ class OKDBrain(EvaluatingBrain):
         The generators learn from the discriminator; the discriminator learns
         from what one of them makes of the epoch's utterances, from a share of
         the past, and from the first again.
-
-        Arguments
-        ---------
-        epoch : int
-            Counted from 1.
-
-        Returns
-        -------
-        list of Phase
         """
         plan = self.curriculum
         drawn = len(plan.draw(self.train_lengths, epoch))
@@ -101,19 +83,7 @@ class OKDBrain(EvaluatingBrain):
         }[plan.stage_of(epoch)]
 
     def items(self, phase, epoch):
-        """Return what a phase visits, in order.
-
-        Arguments
-        ---------
-        phase : Phase
-            One of ``phases``.
-        epoch : int
-            Counted from 1.
-
-        Returns
-        -------
-        list of Excerpt or list of Record
-        """
+        """Return the excerpts or scored records that a phase visits, in order."""
         if phase.name in ("warmup", "generator"):
             return self.curriculum.draw(self.train_lengths, epoch)
         rng = self.curriculum.rng(phase.order, epoch)
@@ -181,22 +151,9 @@ class OKDBrain(EvaluatingBrain):
         """Return the loss of generator k: its metric, and its peers.
 
         ``mean((D(clean, y_k)[k] - 1)^2) + alpha * sum_j mimicry(y_k, y_j)``,
-        where another surrogate may stand in D's place. With several terms in
-        its target, their weighted mean comes first.
-
-        Arguments
-        ---------
-        k : int
-            Index of the generator among the targets.
-        outputs : list of Enhanced
-            What every generator made of the batch.
-        inputs : object
-            The batch, analysed by the task.
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
+        where another surrogate may stand in the place of D. With several terms
+        in its target, their weighted mean comes first. The outputs are the
+        ``Enhanced`` of all generators.
         """
         target = self.targets[k]
         spectra = [output.spectrum for output in outputs]
@@ -248,22 +205,8 @@ class OKDBrain(EvaluatingBrain):
     def discriminator_loss(self, scores, batch, inputs):
         """Return D's squared error, a mean over heads, summed over networks.
 
-        Its labels are true scores, or what the twins get wrong of these.
-
-        Arguments
-        ---------
-        scores : torch.Tensor
-            [batch, heads], D's estimates.
-        batch : PaddedBatch
-            With ``enhanced_label`` and ``unprocessed_label``, [batch, heads],
-            normalised true scores.
-        inputs : object
-            The same batch, analysed by the task.
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
+        Estimates are [batch, heads]. The labels are the normalised true scores,
+        or what the twins get wrong of these.
         """
         if self.source == "clean":
             labels = scores.new_tensor(

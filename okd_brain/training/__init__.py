@@ -24,12 +24,7 @@ from okd_brain.training.optimizers import Optimizers
 from okd_brain.training.phases import Phase, PhasedLoader
 from okd_brain.training.pretrained import start_from_pretrained
 from okd_brain.training.replay import Replay
-from okd_brain.training.run import (
-    export_trained,
-    fit,
-    report_on,
-    start_experiment,
-)
+from okd_brain.training.run import export_trained, fit, report_on
 
 __all__ = [
     "AtomicCheckpointer",
@@ -49,6 +44,5 @@ __all__ = [
     "fit",
     "load_generators",
     "report_on",
-    "start_experiment",
     "start_from_pretrained",
 ]

@@ -51,9 +51,9 @@ class CurrentSetMaker:
         epoch : int
             Part of the file names and records.
         rank : int
-            Number of this process.
+            Which process this is.
         world_size : int
-            How many processes there are.
+            How many there are.
 
         Returns
         -------

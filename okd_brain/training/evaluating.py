@@ -169,12 +169,7 @@ class EvaluatingBrain(EpochEndBrain):
     def end_epoch(self, epoch, scores):
         """Log an epoch and save it, whole, with what validation said.
 
-        Arguments
-        ---------
-        epoch : int
-            Counted from 1.
-        scores : dict
-            system -> utterance -> metric -> value; empty without validation.
+        Scores are system -> utterance -> metric -> value.
         """
         stage = self.curriculum.stage_of(epoch)
         averages = {name: means(scores[name]) for name in scores}

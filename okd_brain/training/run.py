@@ -1,11 +1,9 @@
-"""The acts that every recipe's ``train.py`` shares: start, fit, report, export."""
+"""The acts that every recipe's ``train.py`` shares: fit, report, export."""
 
-import speechbrain as sb
 from speechbrain.utils.checkpoints import torch_recovery
 from speechbrain.utils.distributed import if_main_process, main_process_only
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.config import read_experiment
 from okd_brain.distributed import bare
 from okd_brain.export import export_discriminator, export_generator
 from okd_brain.results import (
@@ -18,29 +16,6 @@ from okd_brain.results import (
 )
 
 logger = get_logger(__name__)
-
-
-def start_experiment(argv, default_schedule):
-    """Read an experiment from the command line and make its output folder.
-
-    Arguments
-    ---------
-    argv : list of str
-        As for ``read_experiment``.
-    default_schedule : str or Path
-        Schedule of the mini corpus, as for ``read_experiment``.
-
-    Returns
-    -------
-    hparams : dict
-        The experiment, loaded.
-    run_opts : RunOptions
-        SpeechBrain's run options.
-    """
-    experiment = read_experiment(argv, default_schedule)
-    with experiment.loaded() as (hparams, file):
-        sb.create_experiment_directory(hparams["output_folder"], file)
-    return hparams, experiment.run_opts
 
 
 def fit(brain, datasets):

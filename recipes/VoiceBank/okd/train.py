@@ -14,10 +14,12 @@ Authors
 import sys
 from pathlib import Path
 
+import speechbrain as sb
 from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.brain import OKDBrain
+from okd_brain.config import read_experiment
 from okd_brain.corpora import (
     build_mini_corpus,
     check_mixing,
@@ -29,7 +31,6 @@ from okd_brain.training import (
     export_trained,
     fit,
     report_on,
-    start_experiment,
     start_from_pretrained,
 )
 
@@ -85,11 +86,15 @@ def build(argv):
     corpus_name : str
         For the results.
     """
-    hparams, run_opts = start_experiment(argv, SCHEDULES / "mini.yaml")
+    experiment = read_experiment(argv, SCHEDULES / "mini.yaml")
+    with experiment.loaded() as (hparams, file):
+        sb.create_experiment_directory(hparams["output_folder"], file)
     corpus = run_on_main(prepare, args=[hparams])
     networks = build_modules(hparams)
     start_from_pretrained(networks, hparams)
-    brain = OKDBrain(networks, hparams, run_opts, hparams["checkpointer"])
+    brain = OKDBrain(
+        networks, hparams, experiment.run_opts, hparams["checkpointer"]
+    )
     corpus_name = Path(hparams["data_folder"] or "mini corpus").name
     return brain, corpus.datasets(), corpus_name
 
