@@ -9,7 +9,6 @@ import torch
 from speechbrain.core import Stage
 
 from okd_brain.distributed import without_ddp, world_size
-from okd_brain.messages import UserError
 from okd_brain.mimicry import from_peers, mse
 from okd_brain.tasks import Enhanced
 from okd_brain.training import (
@@ -35,12 +34,8 @@ class OKDBrain(EvaluatingBrain):
         self.heads = [
             head for own in self.discriminator_heads.values() for head in own
         ]
-        if self.curriculum.discriminator_epochs and not self.heads:
-            raise UserError(
-                f"discriminator_epochs is {self.curriculum.discriminator_epochs}, "
-                "but no discriminator learns: surrogate is 'twin', or "
-                "adversarial_weight 0. Set it to 0."
-            )
+        if not self.heads:
+            self.curriculum.leave_out_discriminators()
         self.surrogates = modules.surrogates.to(self.device)
         self.replay = Replay(
             self.checkpointer.checkpoints_dir / "replay",

@@ -26,10 +26,13 @@ from speechbrain.utils.checkpoints import (
     mark_as_saver,
     register_checkpoint_hooks,
 )
+from speechbrain.utils.logger import get_logger
 
 from okd_brain.messages import UserError
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.training.excerpts import draw_excerpts
+
+logger = get_logger(__name__)
 
 MIN_TRAIN_SECONDS = 1.0  # STOI needs 30 active frames of 12.8 ms, PESQ 0.25 s
 
@@ -226,6 +229,15 @@ class Curriculum:
         """Stages in which generators learn, in their order."""
         lengths = {"warmup": self.warmup_epochs, "okd": self.number_of_epochs}
         return [stage for stage, epochs in lengths.items() if epochs]
+
+    def leave_out_discriminators(self):
+        """Have no epochs for discriminators, as none learns."""
+        if self.discriminator_epochs:
+            logger.info(
+                "No discriminator learns: its %d epochs are left out.",
+                self.discriminator_epochs,
+            )
+        self.discriminator_epochs = 0
 
     def end_warmup_at_plateau(self):
         """Shorten the warm-up to where its plateau was reached, if it was."""

@@ -88,11 +88,11 @@ class EvaluatingBrain(EpochEndBrain):
         """Let the epoch counter end where the curriculum does.
 
         A supervised warm-up that has reached its plateau is shorter than the
-        experiment allows.
+        experiment allows, and no epochs are for discriminators where none
+        learns.
         """
-        if self.curriculum.plateau is not None:
-            self.curriculum.end_warmup_at_plateau()
-            self.hparams.epoch_counter.limit = self.curriculum.last_epoch
+        self.curriculum.end_warmup_at_plateau()
+        self.hparams.epoch_counter.limit = self.curriculum.last_epoch
 
     def make_scorer(self, metrics):
         """Return a scorer of some metrics, each once."""
