@@ -63,7 +63,12 @@ class AudioFile(soundfile.SoundFile):
         try:
             super().__init__(os.fsencode(path))
             self._unclosed = self._reopen_unclosed()
-        except (OSError, soundfile.SoundFileError, ValueError) as error:
+        except (
+            OSError,
+            soundfile.SoundFileError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise UserError(
                 f"{path}: {_unreadable(self.path, error)}"
             ) from None

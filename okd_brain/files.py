@@ -9,9 +9,12 @@ import csv
 import json
 import os
 import shutil
+import unicodedata
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from okd_brain.messages import UserError
 
 AUDIO_SUFFIXES = frozenset(
     ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 "
@@ -20,7 +23,7 @@ AUDIO_SUFFIXES = frozenset(
 """What is picked up in folders; a file that is named is tried whatever it is."""
 
 
-def walk_audio(folder):
+def walk_audio(folder, suffixes=AUDIO_SUFFIXES):
     """List the audio files below a folder, links to folders included.
 
     Hidden files and folders are left out (macOS leaves ``._a.wav`` behind).  A
@@ -30,11 +33,18 @@ def walk_audio(folder):
     ---------
     folder : str or Path
         Must exist.
+    suffixes : collection of str
+        Which files are listed, in lower case.
 
     Returns
     -------
     list of Path
         Below ``folder``, sorted.
+
+    Raises
+    ------
+    OSError
+        If a folder cannot be listed: its files would be missing in silence.
 
     Example
     -------
@@ -47,7 +57,9 @@ def walk_audio(folder):
     ['speaker/a.WAV']
     """
     found, seen = [], set()
-    for root, folders, files in os.walk(folder, followlinks=True):
+    for root, folders, files in os.walk(
+        folder, onerror=_raise, followlinks=True
+    ):
         root = Path(root)
         status = root.stat()
         identity = (status.st_dev, status.st_ino)
@@ -59,10 +71,65 @@ def walk_audio(folder):
         found += [
             root / name
             for name in files
-            if name[0] != "."
-            and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
+            if name[0] != "." and os.path.splitext(name)[1].lower() in suffixes
         ]
     return sorted(found)
+
+
+def _raise(error):
+    raise error
+
+
+def composed(name):
+    r"""Return a name with its accents composed (NFC), as people compare names.
+
+    Arguments
+    ---------
+    name : str
+        From a disk or a keyboard; macOS decomposes what others compose.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> len("e\u0301"), len(composed("e\u0301"))
+    (2, 1)
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def on_disk(path):
+    r"""Return the path of the file that a path means, however it was typed.
+
+    Arguments
+    ---------
+    path : str or Path
+        Where there is no such name, one that differs only in how its accents are
+        composed will do.
+
+    Returns
+    -------
+    Path
+        The path as it is if there is no such file either.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "caf\u00e9.wav").touch()
+    >>> on_disk(folder / "cafe\u0301.wav").name == "caf\u00e9.wav"
+    True
+    """
+    path = Path(path)
+    if path.exists() or path.name in ("", ".."):
+        return path
+    parent = on_disk(path.parent)
+    if parent.is_dir():
+        for name in sorted(os.listdir(parent)):
+            if composed(name) == composed(path.name):
+                return parent / name
+    return parent / path.name
 
 
 @contextlib.contextmanager
@@ -117,7 +184,7 @@ def replacing_folder(folder) -> Iterator[Path]:
 
     Raises
     ------
-    ValueError
+    UserError
         If ``folder`` is a file.
 
     Example
@@ -131,7 +198,7 @@ def replacing_folder(folder) -> Iterator[Path]:
     """
     folder = Path(folder).resolve()
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, but a folder is to be written.")
+        raise UserError(f"{folder} is a file, but a folder is to be written.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Not tempfile.mkdtemp, whose mode 0700 would stay on the folder.
     unique = uuid.uuid4().hex[:8]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from okd_brain.enhance import enhance_speech, enhance_wave
+from okd_brain.enhance import enhance_listening, enhance_wave
 from okd_brain.evaluation.files import pair_folders
 from okd_brain.messages import UserError
 from okd_brain.signals import SAMPLE_RATE
@@ -62,7 +62,7 @@ def _enhance_in_noise(generator, task, signals):
         torch.from_numpy(wave).contiguous()
         for wave in (signals.clean, signals.noise)
     )
-    return enhance_speech(
+    return enhance_listening(
         generator,
         speech,
         SAMPLE_RATE,

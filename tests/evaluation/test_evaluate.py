@@ -257,10 +257,10 @@ def test_the_best_checkpoint_is_that_of_the_metrics_direction(made, tmp_path):
 
 
 def test_a_hub_id_is_loaded_under_its_name(made, tmp_path, monkeypatch):
-    def fetch(name, source):
-        return made / "export" / "pesq" / name
+    def download(**request):
+        return str(made / "export" / "pesq" / request["filename"])
 
-    monkeypatch.setattr("okd_brain.export.folders.fetch", fetch)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     model = made / "export" / "pesq"
     run(made / "mine", "someone/metricgan", model, output=tmp_path)
     systems = results(tmp_path)["systems"]
