@@ -10,8 +10,8 @@ from speechbrain.core import Stage
 
 from okd_brain.distributed import without_ddp, world_size
 from okd_brain.messages import UserError
-from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers, mse
+from okd_brain.tasks import Enhanced
 from okd_brain.training import (
     CurrentSetMaker,
     EvaluatingBrain,
@@ -32,7 +32,12 @@ class OKDBrain(EvaluatingBrain):
 
     def __init__(self, modules, hparams, run_opts=None, checkpointer=None):
         super().__init__(modules, hparams, run_opts, checkpointer)
-        self.heads = heads_of(self.targets)
+        self.heads = [
+            head for own in self.discriminator_heads.values() for head in own
+        ]
+        if not self.heads:
+            self.curriculum.leave_out_discriminators()
+        self.surrogates = modules.surrogates.to(self.device)
         self.replay = Replay(
             self.checkpointer.checkpoints_dir / "replay",
             self.task.sample_rate,
@@ -59,21 +64,23 @@ class OKDBrain(EvaluatingBrain):
         drawn = plan.size(utterances, epoch)
         past = len(self.replay.past) if past is None else past
         past = int(plan.history_portion * past)
-        size = plan.batch_size
+        size = max(1, plan.batch_size // world_size())
+        supervised = max(1, plan.warmup_batch_size // world_size())
 
-        warmup = Phase("warmup", drawn, plan.warmup_batch_size)
+        warmup = Phase("warmup", drawn, supervised)
         generator = Phase("generator", drawn, size)
         first = Phase("current", drawn, size, order="first current")
         replay = Phase("replay", past + drawn, size, order="replay")
         second = Phase("current", drawn, size, order="second current")
 
-        if epoch == 1 and plan.stage_of(epoch) == "okd":
+        judging = [first, replay, second] if self.heads else []
+        if epoch == 1 and judging and plan.stage_of(epoch) == "okd":
             # A discriminator that has seen nothing would teach noise.
-            return [first, replay, second]
+            return judging
         return {
             "warmup": [warmup],
-            "discriminator": [first, replay, second],
-            "okd": [generator, first, replay, second],
+            "discriminator": judging,
+            "okd": [generator, *judging],
         }[plan.stage_of(epoch)]
 
     def items(self, phase, epoch):
@@ -122,7 +129,7 @@ class OKDBrain(EvaluatingBrain):
             self.task,
             reader,
             self.replay,
-            self.make_scorer(self.learnt),
+            self.make_scorer([m for head in self.heads for m in head.metrics]),
             self.device,
         )
         self.train_loader = PhasedLoader(
@@ -144,28 +151,63 @@ class OKDBrain(EvaluatingBrain):
     def generator_loss(self, k, outputs, inputs):
         """Return the loss of generator k: its metric, and its peers.
 
-        ``mean((D(clean, y_k)[k] - 1)^2) + alpha * sum_j mimicry(y_k, y_j)``.
-        With several terms in its target, their weighted mean comes first. The
-        outputs are those of all generators, [batch, frames, bins] each.
+        ``mean((D(clean, y_k)[k] - 1)^2) + alpha * sum_j mimicry(y_k, y_j)``,
+        where another surrogate may stand in the place of D. With several terms
+        in its target, their weighted mean comes first. The outputs are the
+        ``Enhanced`` of all generators.
         """
         target = self.targets[k]
-        scores = self.discriminate(
-            outputs[k], inputs, list(target.terms), frozen=True
-        )
-        errors = ((scores - 1) ** 2).mean(dim=0)
-        adversarial = sum(
-            weight * error
-            for weight, error in zip(target.weights, errors, strict=True)
-        )
-        mimicry = from_peers(self.hparams.mimicry, outputs, k, inputs.frames)
-        self.train_means.add(f"{target.name} adversarial", adversarial)
+        spectra = [output.spectrum for output in outputs]
+        mimicry = from_peers(self.hparams.mimicry, spectra, k, inputs.frames)
         self.train_means.add(f"{target.name} mimicry", mimicry)
-        return adversarial + self.hparams.alpha * mimicry
+        loss = self.hparams.alpha * mimicry
+        weight = self.hparams.adversarial_weight
+        if weight > 0:
+            scores = self.estimate_scores(target.terms, outputs[k], inputs)
+            errors = ((scores - 1) ** 2).mean(dim=0)
+            adversarial = sum(
+                share * error
+                for share, error in zip(target.weights, errors, strict=True)
+            )
+            self.train_means.add(f"{target.name} adversarial", adversarial)
+            loss = weight * adversarial + loss
+        return loss
 
-    def discriminator_loss(self, scores, batch):
+    def estimate_scores(self, terms, output, inputs):
+        """Return the surrogates' estimates of normalised scores.
+
+        Arguments
+        ---------
+        terms : list of Term
+            Which scores.
+        output : Enhanced
+            What is judged.
+        inputs : object
+            The batch that it belongs to, analysed by the task.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, len(terms)], float32: D's estimate, the twin's, or their sum.
+        """
+        judged = [term for term in terms if term in self.heads]
+        estimates = dict.fromkeys(terms, 0)
+        if judged:
+            scores = self.discriminate(
+                output.spectrum, inputs, judged, frozen=True
+            )
+            estimates.update(zip(judged, scores.unbind(dim=1), strict=True))
+        for term in filter(self.surrogates.has_twin, terms):
+            waves = self.task.compared_waves(output.wave, inputs)
+            twin = self.surrogates(term, waves, inputs.samples)
+            estimates[term] = estimates[term] + twin
+        return torch.stack([estimates[term] for term in terms], dim=1)
+
+    def discriminator_loss(self, scores, batch, inputs):
         """Return D's squared error, a mean over heads, summed over networks.
 
-        Estimates and labels, the normalised true scores, are [batch, heads].
+        Estimates are [batch, heads]. The labels are the normalised true scores,
+        or what the twins get wrong of these.
         """
         if self.source == "clean":
             labels = scores.new_tensor(
@@ -176,6 +218,23 @@ class OKDBrain(EvaluatingBrain):
             is_enhanced = self.source == "enhanced"
             name = "enhanced_label" if is_enhanced else "unprocessed_label"
             labels = batch[name].data
+        residual = [
+            (index, head)
+            for index, head in enumerate(self.heads)
+            if self.surrogates.has_twin(head)
+        ]
+        if residual:
+            labels = labels.clone()
+            wave = self.task.judged_wave(self.source, batch)
+            waves = self.task.compared_waves(wave, inputs)
+        for index, head in residual:
+            if self.source == "clean":  # of which a twin gets nothing wrong
+                labels[:, index] = 0
+            else:
+                with torch.no_grad():
+                    labels[:, index] -= self.surrogates(
+                        head, waves, inputs.samples
+                    )
         errors = ((scores - labels) ** 2).mean(dim=0)
         by_head = {}
         for head, error in zip(self.heads, errors, strict=True):
@@ -189,7 +248,9 @@ class OKDBrain(EvaluatingBrain):
     def supervised_loss(self, outputs, inputs):
         """Return the squared errors of all spectra, summed over generators."""
         aim = self.task.supervised_target(inputs)
-        losses = [mse(output, aim, inputs.frames) for output in outputs]
+        losses = [
+            mse(output.spectrum, aim, inputs.frames) for output in outputs
+        ]
         for loss in losses:
             self.train_means.add("spectral error", loss)
         return sum(losses)
@@ -261,9 +322,16 @@ class OKDBrain(EvaluatingBrain):
         inputs = self.task.inputs(batch)
         if self.phase in ("warmup", "generator"):
             networks = [self.modules[target.module] for target in self.targets]
-            return inputs, [self.task.estimate(g, inputs) for g in networks]
+            return inputs, [self.enhance(g, inputs) for g in networks]
         judged = self.task.judged(self.source, batch, inputs)
         return inputs, self.discriminate(judged, inputs, self.heads)
+
+    def enhance(self, generator, inputs):
+        """Return what a generator makes of a batch; its wave only for twins."""
+        if self.phase == "generator" and self.surrogates.twins:
+            return self.task.enhance(generator, inputs)
+        spectrum = self.task.estimate(generator, inputs)
+        return Enhanced(spectrum, wave=None, samples=inputs.samples)
 
     def compute_objectives(self, predictions, batch, stage):
         """Return the sum of the losses of all networks that learn now."""
@@ -281,7 +349,7 @@ class OKDBrain(EvaluatingBrain):
             if weight > 0:
                 loss = loss + weight * self.supervised_loss(outputs, inputs)
             return loss
-        return self.discriminator_loss(outputs, batch)
+        return self.discriminator_loss(outputs, batch, inputs)
 
     def on_fit_batch_start(self, batch, should_step):
         """Freeze the discriminators while generators learn from them."""
@@ -289,8 +357,10 @@ class OKDBrain(EvaluatingBrain):
             self.modules[name].requires_grad_(self.phase != "generator")
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Count the steps that each network has made."""
+        """Count the steps that each network has made; average generators."""
         self.steps.update(self.optimizers.of_phase(self.phase).keys())
+        if self.phase in ("warmup", "generator"):
+            self.averages.update()
 
     # Optimizers, and the ends of a run, a stage and an epoch ------------------
 
@@ -312,6 +382,7 @@ class OKDBrain(EvaluatingBrain):
     def on_fit_start(self):
         """Compile, wrap, recover; refuse to go on with half a replay."""
         super().on_fit_start()
+        self.follow_curriculum()
         self.optimizers.follow_experiment(self.hparams)
         missing = self.replay.missing()
         if missing:

@@ -22,6 +22,7 @@ from okd_brain.analyses.checkpoints import (
 from okd_brain.analyses.plots import Point
 from okd_brain.distributed import bare
 from okd_brain.messages import UserError
+from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers
 from okd_brain.training import load_generators
 
@@ -60,7 +61,7 @@ def measure_conflict(brain, dataset, utterances):
         If there are not two losses to compare, or no checkpoint from after the
         warm-up.
     """
-    heads = [head.name for head in brain.heads]
+    heads = [term.name for term in heads_of(brain.targets)]
     if len(heads) == len(brain.targets) == 1:
         raise UserError(
             f"The experiment has one generator on one metric ({heads[0]}), but "
@@ -144,19 +145,19 @@ def _gradients(brain, inputs):
     found = {}
     # cuDNN has no backward pass for an LSTM in evaluation mode.
     with torch.backends.cudnn.flags(enabled=False):
-        outputs = [brain.task.estimate(g, inputs) for g in generators]
+        outputs = [brain.task.enhance(g, inputs) for g in generators]
+        terms = heads_of(brain.targets)
         for k, target in enumerate(brain.targets):
-            scores = brain.discriminate(
-                outputs[k], inputs, brain.heads, frozen=True
-            )
+            scores = brain.estimate_scores(terms, outputs[k], inputs)
             errors = ((scores - 1) ** 2).mean(dim=0)
             losses = {
-                head.name: error
-                for head, error in zip(brain.heads, errors, strict=True)
+                term.name: error
+                for term, error in zip(terms, errors, strict=True)
             }
             if len(outputs) > 1:
+                spectra = [output.spectrum for output in outputs]
                 losses[MIMICRY] = from_peers(
-                    brain.hparams.mimicry, outputs, k, inputs.frames
+                    brain.hparams.mimicry, spectra, k, inputs.frames
                 )
             parameters = list(generators[k].parameters())
             found[target.name] = {

@@ -18,7 +18,8 @@ class Term:
     Arguments
     ---------
     name : str
-        Names of the metrics joined by "+".
+        Names of the metrics joined by "+", numbered where other generators have
+        the same.
     metrics : tuple of Metric
         At least one.
     """
@@ -127,16 +128,15 @@ def heads_of(targets):
     Returns
     -------
     list of Term
-        Distinct, in order of first appearance.
+        One for each term of each generator, in order.
 
     Example
     -------
     >>> targets = parse_targets([["pesq"], ["csig"], ["pesq"]])
     >>> [head.name for head in heads_of(targets)]
-    ['pesq', 'csig']
+    ['pesq', 'csig', 'pesq_2']
     """
-    terms = (term for target in targets for term in target.terms)
-    return list(dict.fromkeys(terms))
+    return [term for target in targets for term in target.terms]
 
 
 def resolve_metrics(metrics):
@@ -184,7 +184,8 @@ def parse_targets(targets):
     Returns
     -------
     list of Target
-        Terms of the same metrics are one object, whatever their order.
+        Each generator has a head of its own for each of its terms, as in the
+        authors' code: equal ones are numbered, "pesq" and "pesq_2".
 
     Raises
     ------
@@ -206,17 +207,21 @@ def parse_targets(targets):
     """
     _check_nesting(targets)
     known = _known_metrics([item for items in targets for item in items])
-    distinct, taken, parsed = {}, set(), []
+    written, heads, taken, parsed = {}, set(), set(), []
     for items in targets:
         terms, weights, labels = [], [], []
         for item in items:
             weight, name = _parse_weight(item, alone=len(items) == 1)
             term = _parse_term(name, known)
-            term = distinct.setdefault(frozenset(term.metrics), term)
-            terms.append(term)
+            # The same metrics in another order are the same term.
+            name = written.setdefault(frozenset(term.metrics), term.name)
+            labels.append(_weighted_name(weight, name))
             weights.append(weight)
-            labels.append(_weighted_name(weight, term.name))
-        _check_distinct([term.name for term in terms], targets)
+            terms.append((name, term.metrics))
+        _check_distinct([name for name, _ in terms], targets)
+        for index, (name, metrics) in enumerate(terms):
+            terms[index] = Term(_free_name(name, heads), metrics)
+            heads.add(terms[index].name)
         name = _free_name("_".join(labels), taken)
         taken.add(name)
         shares = tuple(weight / sum(weights) for weight in weights)

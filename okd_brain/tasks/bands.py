@@ -112,6 +112,33 @@ def bin_power(spectrum):
     return (spectrum**2).sum(dim=-1)
 
 
+def amplitude_gains(gains):
+    """Return gains of amplitude from gains of power.
+
+    Bins below 47 Hz have gain 0, where the square root has no derivative: there
+    the gradient is 0.
+
+    Arguments
+    ---------
+    gains : torch.Tensor
+        Not negative.
+
+    Returns
+    -------
+    torch.Tensor
+        Of the same shape.
+
+    Example
+    -------
+    >>> gains = torch.tensor([0.0, 4.0], requires_grad=True)
+    >>> amplitude_gains(gains).sum().backward()
+    >>> gains.grad.tolist()
+    [0.0, 0.25]
+    """
+    positive = gains > 0
+    return torch.where(positive, gains, 1).sqrt() * positive
+
+
 def frame_power(power):
     """Return the power of frames from one-sided power spectra.
 

@@ -138,6 +138,41 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def judged_wave(self, source, batch):
+        """Return the wave of ``judged``, [batch, samples].
+
+        Arguments
+        ---------
+        source : str
+            One of ``sources``.
+        batch : PaddedBatch
+            The batch.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, samples].
+        """
+
+    @abstractmethod
+    def compared_waves(self, wave, inputs):
+        """Return what twins compare: as ``scored_pairs``, but differentiable.
+
+        Arguments
+        ---------
+        wave : torch.Tensor
+            [batch, samples], from ``enhance`` or ``judged_wave``.
+        inputs : object
+            The analysed batch.
+
+        Returns
+        -------
+        dict
+            Who listens, "ear" or "device" -> (reference, degraded), [batch,
+            samples] each, float32, zero beyond the items' own lengths.
+        """
+
+    @abstractmethod
     def discriminator_input(self, spectrum, inputs):
         """Stack what the discriminator sees.
 
@@ -185,6 +220,30 @@ class Task(ABC):
             listener's noise is heard as well; float32, 1-D, cut to each item's
             own length.
         """
+
+
+def without_padding(wave, samples):
+    """Return padded waves with zeros beyond the items' own lengths.
+
+    Arguments
+    ---------
+    wave : torch.Tensor
+        [batch, samples].
+    samples : torch.Tensor
+        [batch], int64, valid samples of each item.
+
+    Returns
+    -------
+    torch.Tensor
+        [batch, samples], float32.
+
+    Example
+    -------
+    >>> without_padding(torch.ones(2, 3), torch.tensor([3, 1])).tolist()
+    [[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+    index = torch.arange(wave.shape[1], device=wave.device)
+    return wave.float() * (index < samples[:, None])
 
 
 def cut_waves(relative_lengths, *waves):

@@ -14,8 +14,13 @@ from okd_brain.measures import is_constant
 from okd_brain.messages import UserError
 from okd_brain.metrics import POWER_RATIO_DB
 from okd_brain.signals import SAMPLE_RATE, sample_counts
-from okd_brain.tasks.bands import BandGains, at_power_of, bin_power
-from okd_brain.tasks.base import Enhanced, Task, cut_waves
+from okd_brain.tasks.bands import (
+    BandGains,
+    amplitude_gains,
+    at_power_of,
+    bin_power,
+)
+from okd_brain.tasks.base import Enhanced, Task, cut_waves, without_padding
 from okd_brain.tasks.ssdrc import ssdrc
 
 EQUAL_POWER = ("utterance", "frame")
@@ -29,6 +34,8 @@ class ListeningInputs:
     ----------
     clean_wave : torch.Tensor
         [batch, samples], the speech to be played.
+    noise_wave : torch.Tensor
+        [batch, samples], the noise around the listener.
     spectrum : torch.Tensor
         [batch, frames, 257, 2], its STFT.
     clean, noise : torch.Tensor
@@ -39,6 +46,7 @@ class ListeningInputs:
     """
 
     clean_wave: torch.Tensor
+    noise_wave: torch.Tensor
     spectrum: torch.Tensor
     clean: torch.Tensor
     noise: torch.Tensor
@@ -153,6 +161,7 @@ class ListeningEnhancement(Task):
         spectrum = self.analysis.transform(clean_wave)
         return ListeningInputs(
             clean_wave=clean_wave,
+            noise_wave=noise_wave,
             spectrum=spectrum,
             clean=self._band_gains.bands(bin_power(spectrum)),
             noise=self.bands(noise_wave),
@@ -180,7 +189,7 @@ class ListeningEnhancement(Task):
         power = bin_power(inputs.spectrum)
         gains = self._gains(generator, inputs, power)
         wave = self.analysis.invert(
-            inputs.spectrum * gains.sqrt()[..., None],
+            inputs.spectrum * amplitude_gains(gains)[..., None],
             inputs.clean_wave.shape[1],
         )
         if self.equal_power == "utterance":
@@ -222,6 +231,19 @@ class ListeningEnhancement(Task):
                 shaped = ssdrc(wave, self.sample_rate)
                 waves[item, :count] = torch.from_numpy(shaped)
         return waves
+
+    def judged_wave(self, source, batch):
+        """Return the stored wave or the clean one, without the noise."""
+        enhanced = source == "enhanced"
+        return batch["enhanced_sig" if enhanced else "clean_sig"].data
+
+    def compared_waves(self, wave, inputs):
+        """Return (clean, played), and for the ear (clean, played and noise)."""
+        clean, heard, played = (
+            without_padding(one, inputs.samples)
+            for one in (inputs.clean_wave, wave + inputs.noise_wave, wave)
+        )
+        return {"ear": (clean, heard), "device": (clean, played)}
 
     def discriminator_input(self, spectrum, inputs):
         """Stack (enhanced, noise, clean)."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from okd_brain.signals import relative_frames, sample_counts
-from okd_brain.tasks.base import Enhanced, Task, cut_waves
+from okd_brain.tasks.base import Enhanced, Task, cut_waves, without_padding
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class Inputs:
     ----------
     noisy_wave : torch.Tensor
         [batch, samples].
+    clean_wave : torch.Tensor or None
+        [batch, samples], where the batch has it.
     noisy : torch.Tensor
         [batch, frames, 257], noisy log1p magnitude: what the generator sees.
     clean : torch.Tensor or None
@@ -25,6 +27,7 @@ class Inputs:
     """
 
     noisy_wave: torch.Tensor
+    clean_wave: torch.Tensor
     noisy: torch.Tensor
     clean: torch.Tensor
     samples: torch.Tensor
@@ -83,6 +86,7 @@ class SpeechEnhancement(Task):
             clean = self.analysis.log_magnitude(clean)
         return Inputs(
             noisy_wave=noisy_wave,
+            clean_wave=clean_wave,
             noisy=self.analysis.log_magnitude(noisy_wave),
             clean=clean,
             samples=samples,
@@ -111,6 +115,18 @@ class SpeechEnhancement(Task):
         if source == "enhanced":
             return self.analysis.log_magnitude(batch.enhanced_sig.data)
         return inputs.clean if source == "clean" else inputs.noisy
+
+    def judged_wave(self, source, batch):
+        """Return the stored wave, the noisy one or the clean one."""
+        return batch[f"{source}_sig"].data
+
+    def compared_waves(self, wave, inputs):
+        """Return (clean, wave), whoever listens."""
+        pair = tuple(
+            without_padding(one, inputs.samples)
+            for one in (inputs.clean_wave, wave)
+        )
+        return {"ear": pair, "device": pair}
 
     def discriminator_input(self, spectrum, inputs):
         """Stack (clean, degraded)."""

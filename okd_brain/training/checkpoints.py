@@ -13,6 +13,8 @@ from speechbrain.utils.checkpoints import (
 
 from okd_brain.messages import UserError
 
+AVERAGE = "average_"  # of the weights; before the name of the generator
+
 
 @register_checkpoint_hooks
 class StepCounter(Counter):
@@ -189,8 +191,10 @@ def load_generators(checkpoint, generators):
         Name of the target -> {"epoch", "phase", "steps", "checkpoint"}: what is
         loaded; and "chosen_on", the set that chooses among checkpoints like it.
     """
+    files = checkpoint.paramfiles
     for target, generator in generators.items():
-        torch_recovery(generator, checkpoint.paramfiles[target.module], True)
+        average = files.get(f"{AVERAGE}{target.module}")
+        torch_recovery(generator, average or files[target.module], True)
     origin = {key: checkpoint.meta[key] for key in ("epoch", "phase", "steps")}
     origin["checkpoint"] = checkpoint.path.name
     origin["chosen_on"] = checkpoint.meta.get("chosen_on", "valid")

@@ -17,13 +17,94 @@ All choices follow from the seed and the epoch, so that a resumed run and every
 process of a distributed one make the same ones.
 """
 
+import json
 import random
+from pathlib import Path
+
+from speechbrain.utils.checkpoints import (
+    mark_as_loader,
+    mark_as_saver,
+    register_checkpoint_hooks,
+)
+from speechbrain.utils.logger import get_logger
 
 from okd_brain.messages import UserError
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.training.excerpts import draw_excerpts
 
+logger = get_logger(__name__)
+
 MIN_TRAIN_SECONDS = 1.0  # STOI needs 30 active frames of 12.8 ms, PESQ 0.25 s
+
+
+PLATEAU_GAIN = 0.0015
+"""Of a label in [0, 1]: 0.005 PESQ where the logistic label is 0.3."""
+
+
+@register_checkpoint_hooks
+class Plateau:
+    """Tell when validation no longer gains.
+
+    Arguments
+    ---------
+    patience : int
+        So many validations together must gain `PLATEAU_GAIN`.
+
+    Raises
+    ------
+    UserError
+        If the patience is not a whole number of at least 1.
+
+    Example
+    -------
+    >>> plateau = Plateau(patience=2)
+    >>> [plateau.update(v, epoch) for epoch, v in enumerate([0.1, 0.3, 0.3, 0.2])]
+    [True, True, False, False]
+    >>> plateau.end
+    3
+    """
+
+    def __init__(self, patience):
+        if not isinstance(patience, int) or patience < 1:
+            raise UserError(
+                f"warmup_patience is {patience!r}, must be a whole number of "
+                "validations, or null."
+            )
+        self.patience = patience
+        self.values = []
+        self.end = None
+
+    def update(self, value, epoch):
+        """Take the value of a validation.
+
+        Arguments
+        ---------
+        value : float
+            Larger is better.
+        epoch : int
+            That was validated.
+
+        Returns
+        -------
+        bool
+            Whether it exceeds all before it by `PLATEAU_GAIN`.
+        """
+        gains = not self.values or value >= max(self.values) + PLATEAU_GAIN
+        self.values.append(value)
+        before = self.values[: -self.patience]
+        if before and max(self.values) < max(before) + PLATEAU_GAIN:
+            self.end = epoch
+        return gains
+
+    @mark_as_saver
+    def _save(self, path):
+        content = {"values": self.values, "end": self.end}
+        Path(path).write_text(json.dumps(content))
+
+    @mark_as_loader
+    def _load(self, path, end_of_epoch):
+        content = json.loads(Path(path).read_text())
+        self.values, self.end = content["values"], content["end"]
 
 
 class Curriculum:
@@ -53,6 +134,10 @@ class Curriculum:
     warmup_batch_size : int
         Utterances per update of the warm-up, which visits the whole training
         set in each epoch.
+    warmup_patience : int, optional
+        End the warm-up, at ``warmup_epochs`` at the latest, when so many
+        validations together gain less than `PLATEAU_GAIN` in the mean training
+        label; the learning rate is halved at each that gains nothing.
     sample_rate : int
         In Hz.
 
@@ -80,6 +165,7 @@ class Curriculum:
         warmup_epochs=0,
         discriminator_epochs=0,
         warmup_batch_size=4,
+        warmup_patience=None,
         sample_rate=SAMPLE_RATE,
     ):
         if not 0 <= history_portion <= 1:
@@ -119,6 +205,9 @@ class Curriculum:
         self.warmup_epochs = warmup_epochs
         self.discriminator_epochs = discriminator_epochs
         self.warmup_batch_size = warmup_batch_size
+        self.plateau = None
+        if warmup_patience is not None:
+            self.plateau = Plateau(warmup_patience)
         if self.last_epoch == 0:
             raise UserError(
                 "number_of_epochs, warmup_epochs and discriminator_epochs are "
@@ -140,6 +229,20 @@ class Curriculum:
         """Stages in which generators learn, in their order."""
         lengths = {"warmup": self.warmup_epochs, "okd": self.number_of_epochs}
         return [stage for stage, epochs in lengths.items() if epochs]
+
+    def leave_out_discriminators(self):
+        """Have no epochs for discriminators, as none learns."""
+        if self.discriminator_epochs:
+            logger.info(
+                "No discriminator learns: its %d epochs are left out.",
+                self.discriminator_epochs,
+            )
+        self.discriminator_epochs = 0
+
+    def end_warmup_at_plateau(self):
+        """Shorten the warm-up to where its plateau was reached, if it was."""
+        if self.plateau is not None and self.plateau.end is not None:
+            self.warmup_epochs = self.plateau.end
 
     def shorten(self, number_of_epochs):
         """Cut the last stage for ``--debug``, and each before it to one epoch."""

@@ -1,9 +1,12 @@
 """A Brain that scores its generators, keeps the best of each, and tests these."""
 
+from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import torch
 from speechbrain.core import Stage
+from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.checkpoints import Checkpoint
 from speechbrain.utils.distributed import get_rank
 from speechbrain.utils.parallel import get_available_cpu_count
@@ -13,8 +16,9 @@ from okd_brain.messages import UserError
 from okd_brain.metrics import resolve_metrics
 from okd_brain.mimicry import mse
 from okd_brain.scoring import Scorer
-from okd_brain.scoring.board import Scoreboard, means
+from okd_brain.scoring.board import Scoreboard, gather, means
 from okd_brain.training.checkpoints import (
+    AVERAGE,
     Selection,
     StepCounter,
     load_generators,
@@ -64,12 +68,31 @@ class EvaluatingBrain(EpochEndBrain):
         reported += self.task.reported
         self.board = Scoreboard(self.make_scorer(self.learnt + reported))
         self.train_means = RunningMeans()
+        self.averages = Averages(
+            {target: self.generator(target) for target in self.targets},
+            self.hparams.average_decay,
+        )
         self.tensorboard = None
         if self.hparams.use_tensorboard:
             self.tensorboard = self.hparams.tensorboard_train_logger()
         self.steps = StepCounter()
         self.checkpointer.add_recoverables(dict(self.modules.items()))
         self.checkpointer.add_recoverable("steps", self.steps)
+        self.checkpointer.add_recoverables(self.averages.by_file_name())
+        if self.curriculum.plateau is not None:
+            self.checkpointer.add_recoverable(
+                "plateau", self.curriculum.plateau
+            )
+
+    def follow_curriculum(self):
+        """Let the epoch counter end where the curriculum does.
+
+        A supervised warm-up that has reached its plateau is shorter than the
+        experiment allows, and no epochs are for discriminators where none
+        learns.
+        """
+        self.curriculum.end_warmup_at_plateau()
+        self.hparams.epoch_counter.limit = self.curriculum.last_epoch
 
     def make_scorer(self, metrics):
         """Return a scorer of some metrics, each once."""
@@ -84,13 +107,13 @@ class EvaluatingBrain(EpochEndBrain):
         )
 
     def generator(self, target):
-        """Return the generator of a target, without any wrapper."""
+        """Return the generator of a target that learns, without any wrapper."""
         return bare(self.modules[target.module])
 
     @property
     def generators(self):
-        """Generators by target, without any wrapper."""
-        return {target: self.generator(target) for target in self.targets}
+        """Generators by target that are validated, tested and exported."""
+        return self.averages.networks
 
     def make_dataloader(
         self, dataset, stage, ckpt_prefix="dataloader-", **loader_kwargs
@@ -161,6 +184,8 @@ class EvaluatingBrain(EpochEndBrain):
             for name, average in averages.items()
             for metric, value in average.items()
         }
+        if stage == "warmup" and values and self.curriculum.plateau is not None:
+            self._judge_warmup(epoch, averages)
         self.hparams.train_logger.log_stats(
             {"epoch": epoch, "stage": stage},
             train_stats=self.train_stats,
@@ -178,6 +203,21 @@ class EvaluatingBrain(EpochEndBrain):
             importance_keys=[],  # the default list is shared and grows
             **self.selection.keep(("warmup", "okd")),
         )
+
+    def _judge_warmup(self, epoch, averages):
+        """Tell the plateau what a validation gave; go slower or end there."""
+        labels = [
+            np.mean(term.label(averages[target.name]))
+            for target in self.targets
+            for term in target.terms
+        ]
+        plateau = self.curriculum.plateau
+        if not plateau.update(float(np.mean(labels)), epoch):
+            for optimizer in self.optimizers.warmup.values():
+                update_learning_rate(
+                    optimizer, optimizer.param_groups[0]["lr"] / 2
+                )
+        self.follow_curriculum()
 
     def _draw_curves(self, epoch, stats_by_split):
         """Write to TensorBoard, at the epoch.
@@ -231,6 +271,65 @@ class EvaluatingBrain(EpochEndBrain):
             )
 
 
+class Averages:
+    """Moving averages of the weights of generators.
+
+    What is validated, tested and exported: the average of the last updates is
+    better than the last update, whose batch was small.
+
+    Arguments
+    ---------
+    generators : dict
+        Target -> torch.nn.Module that learns.
+    decay : float or None
+        Share of the average that stays in each update, in (0, 1); None takes
+        the generators themselves.
+
+    Raises
+    ------
+    UserError
+        If the decay is another.
+    """
+
+    def __init__(self, generators, decay=None):
+        if decay is not None and not 0 < decay < 1:
+            raise UserError(
+                f"average_decay is {decay!r}, must be between 0 and 1 (0.97 "
+                "averages about the last 33 updates), or null."
+            )
+        self.learners = generators
+        self.decay = decay
+        self.networks = generators
+        if decay is not None:
+            self.networks = {
+                target: deepcopy(generator).requires_grad_(False).eval()
+                for target, generator in generators.items()
+            }
+
+    def by_file_name(self):
+        """Return the averages by the names that checkpoints have for them."""
+        if self.decay is None:
+            return {}
+        return {
+            f"{AVERAGE}{target.module}": network
+            for target, network in self.networks.items()
+        }
+
+    @torch.no_grad()
+    def update(self):
+        """Move the averages towards the generators."""
+        if self.decay is None:
+            return
+        for target, learner in self.learners.items():
+            for ours, theirs in zip(
+                self.networks[target].state_dict().values(),
+                learner.state_dict().values(),
+                strict=True,
+            ):
+                if ours.is_floating_point():
+                    ours.lerp_(theirs, 1 - self.decay)
+
+
 class RunningMeans:
     """Average named values without waiting for the device that computes them.
 
@@ -258,10 +357,15 @@ class RunningMeans:
         self._counts[name] = self._counts.get(name, 0) + 1
 
     def summary(self):
-        """Return the means as plain floats, by name."""
+        """Return the means over all processes as plain floats, by name."""
+        sums = {name: float(total) for name, total in self._sums.items()}
+        parts = gather((sums, self._counts))
         return {
-            name: float(total) / self._counts[name]
-            for name, total in self._sums.items()
+            name: sum(part.get(name, 0) for part, _ in parts)
+            / sum(counts.get(name, 0) for _, counts in parts)
+            for name in dict.fromkeys(
+                name for part, _ in parts for name in part
+            )
         }
 
 

@@ -21,8 +21,7 @@ from okd_brain import __version__
 from okd_brain.config import differing
 from okd_brain.files import write_json
 from okd_brain.messages import UserError
-from okd_brain.metrics import parse_targets
-from okd_brain.training.networks import discriminator_heads
+from okd_brain.training.networks import plan_networks
 
 logger = get_logger(__name__)
 
@@ -108,9 +107,8 @@ class RunFolder:
         UserError
             As for ``claim``. The manifests of the old run are as they were.
         """
-        targets = parse_targets(hparams["targets"])
+        targets, _, judges = plan_networks(hparams)
         self.asked["metrics"] = _definitions(targets)
-        judges = discriminator_heads(targets, hparams["discriminator"])
         modules = sorted([*judges, *(target.module for target in targets)])
         self.asked["networks"] = {"networks": f"[{', '.join(modules)}]"}
         there = self._there()

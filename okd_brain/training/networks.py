@@ -1,7 +1,8 @@
 """The networks of an experiment: one generator per target, and discriminators."""
 
 from okd_brain.messages import UserError
-from okd_brain.metrics import heads_of, parse_targets
+from okd_brain.metrics import parse_targets
+from okd_brain.training.surrogates import Surrogates
 
 
 class Networks(dict):
@@ -15,12 +16,15 @@ class Networks(dict):
         One per generator, whose name is ``target.module``.
     discriminator_heads : dict
         Name of each discriminator -> list of Term, one per output.
+    surrogates : Surrogates
+        What the generators learn their metrics from.
     """
 
-    def __init__(self, modules, targets, discriminator_heads):
+    def __init__(self, modules, targets, discriminator_heads, surrogates):
         super().__init__(modules)
         self.targets = targets
         self.discriminator_heads = discriminator_heads
+        self.surrogates = surrogates
 
 
 def build_modules(hparams):
@@ -30,15 +34,15 @@ def build_modules(hparams):
     ---------
     hparams : dict
         With ``targets``, ``generator``, ``discriminator``,
-        ``discriminator_network`` and ``task``.
+        ``discriminator_network``, ``surrogate``, ``adversarial_weight`` and
+        ``task``.
 
     Returns
     -------
     Networks
     """
-    targets = parse_targets(hparams["targets"])
     task = hparams["task"]
-    discriminators = discriminator_heads(targets, hparams["discriminator"])
+    targets, surrogates, discriminators = plan_networks(hparams)
     modules = {target.module: hparams["generator"]() for target in targets}
     for name, heads in discriminators.items():
         modules[name] = hparams["discriminator_network"](
@@ -46,16 +50,57 @@ def build_modules(hparams):
             channels=task.discriminator_channels,
             normalise=task.normalise_discriminator_input,
         )
-    return Networks(modules, targets, discriminators)
+    return Networks(modules, targets, discriminators, surrogates)
 
 
-def discriminator_heads(targets, discriminator):
+def plan_networks(hparams):
+    """Return what an experiment's networks are to learn, before there are any.
+
+    Arguments
+    ---------
+    hparams : dict
+        As for ``build_modules``, without the factories.
+
+    Returns
+    -------
+    targets : list of Target
+        One per generator.
+    surrogates : Surrogates
+        What these learn their metrics from.
+    discriminator_heads : dict
+        As from ``discriminator_heads``; empty where none learns.
+
+    Raises
+    ------
+    UserError
+        If an option is not what it must be.
+    """
+    targets = parse_targets(hparams["targets"])
+    surrogates = Surrogates(
+        targets, hparams["surrogate"], hparams["task"].sample_rate
+    )
+    weight = hparams["adversarial_weight"]
+    if (
+        isinstance(weight, bool)
+        or not isinstance(weight, int | float)
+        or weight < 0
+    ):
+        raise UserError(
+            f"adversarial_weight is {weight!r}, must be a number of at least 0; "
+            "0 trains without metrics, and without a discriminator."
+        )
+    learnt = surrogates.discriminated if weight else []
+    heads = discriminator_heads(learnt, hparams["discriminator"])
+    return targets, surrogates, heads
+
+
+def discriminator_heads(heads, discriminator):
     """Return the heads of each discriminator network.
 
     Arguments
     ---------
-    targets : list of Target
-        Of all generators.
+    heads : list of Term
+        What discriminators are to learn.
     discriminator : str
         "shared": one network with a head per metric (the paper's v2);
         "separate": one network per metric (v1).
@@ -63,7 +108,8 @@ def discriminator_heads(targets, discriminator):
     Returns
     -------
     dict
-        "d" -> all heads, or "d_<head>" -> [head] for each head.
+        "d" -> all heads, or "d_<head>" -> [head] for each head; empty without
+        heads.
 
     Raises
     ------
@@ -72,13 +118,13 @@ def discriminator_heads(targets, discriminator):
 
     Example
     -------
+    >>> from okd_brain.metrics import heads_of
     >>> targets = parse_targets([["pesq"], ["csig"]])
-    >>> list(discriminator_heads(targets, "separate"))
+    >>> list(discriminator_heads(heads_of(targets), "separate"))
     ['d_pesq', 'd_csig']
     """
-    heads = heads_of(targets)
     if discriminator == "shared":
-        return {"d": heads}
+        return {"d": heads} if heads else {}
     if discriminator == "separate":
         return {f"d_{head.name}": [head] for head in heads}
     raise UserError(

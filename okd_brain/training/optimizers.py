@@ -87,6 +87,8 @@ class Optimizers:
         scheduled = [
             optimizer for optimizer, _ in self._with_schedules(hparams)
         ]
+        if hparams.curriculum.plateau is not None:  # it halves the rates
+            scheduled += self.warmup.values()
         for name, optimizer in self.all.items():
             wanted = optimizer.defaults["lr"]
             found = optimizer.param_groups[0]["lr"]

@@ -7,6 +7,7 @@ progress bars, intra-epoch checkpoints and limits count all updates alike.
 
 import json
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 import torch
@@ -42,8 +43,10 @@ class Phase:
 
 def share(items, rank=0, world_size=1):
     """Return one process's items; all get the same number, some twice."""
-    short = -len(items) % world_size
-    return (items + items[:short])[rank::world_size]
+    if not items:
+        return []
+    every = -(-len(items) // world_size)
+    return list(islice(cycle(items), rank, every * world_size, world_size))
 
 
 @register_checkpoint_hooks

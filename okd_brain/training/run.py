@@ -261,7 +261,7 @@ def export_trained(brain, *, corpus, results):
             **results["checkpoints"][target.name],
         }
         export_generator(
-            brain.generator(target),
+            brain.generators[target],
             folder / target.name,
             name=target.name,
             details=details,

@@ -49,10 +49,10 @@ def test_targets_are_named_after_terms_and_numbered():
     assert parsed[3].warmup_optimizer == "warmup_g_pesq_2"
 
 
-def test_equal_terms_share_a_head_whatever_their_order():
+def test_equal_terms_have_a_head_each_whatever_their_order():
     targets = parse_targets([["csig+cbak"], ["pesq"], ["cbak+csig"]])
-    assert [head.name for head in heads_of(targets)] == ["csig+cbak", "pesq"]
-    assert targets[0].terms == targets[2].terms
+    names = [head.name for head in heads_of(targets)]
+    assert names == ["csig+cbak", "pesq", "csig+cbak_2"]
     assert targets[2].name == "csig+cbak_2"
 
 
@@ -118,9 +118,10 @@ def test_names_with_weights_are_unique_and_name_folders_and_modules(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
 
 
-def test_heads_are_shared_whatever_the_weights():
+def test_heads_are_numbered_whatever_the_weights():
     targets = parse_targets([["3*pesq", "csig"], ["csig", "2*pesq"], ["pesq"]])
-    assert [head.name for head in heads_of(targets)] == ["pesq", "csig"]
+    names = [head.name for head in heads_of(targets)]
+    assert names == ["pesq", "csig", "csig_2", "pesq_2", "pesq_3"]
 
 
 def test_selection_weighs_the_labels_as_the_loss_does():

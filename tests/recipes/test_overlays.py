@@ -8,7 +8,7 @@ from hyperpyyaml import load_hyperpyyaml
 
 from okd_brain.config import read_experiment
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
-from okd_brain.metrics import parse_targets
+from okd_brain.metrics import heads_of, parse_targets
 from okd_brain.mimicry import kl, l1
 from okd_brain.training import discriminator_heads
 
@@ -24,7 +24,7 @@ METHODS = {
     "multi_discriminator": (["pesq_csig"], [["pesq"], ["csig"]]),
     "okd_v1": (["pesq", "csig"], [["pesq"], ["csig"]]),
     "okd_v2": (["pesq", "csig"], [["pesq", "csig"]]),
-    "same_metric": (["pesq", "pesq_2"], [["pesq"]]),
+    "same_metric": (["pesq", "pesq_2"], [["pesq", "pesq_2"]]),
     "okd_pesq_composite": (
         ["pesq", "csig+cbak+covl"],
         [["pesq", "csig+cbak+covl"]],
@@ -49,7 +49,7 @@ def test_each_method_has_its_networks(name, tmp_path):
     hparams = load(name, tmp_path)
     targets = parse_targets(hparams["targets"])
     names = [target.name for target in targets]
-    networks = discriminator_heads(targets, hparams["discriminator"])
+    networks = discriminator_heads(heads_of(targets), hparams["discriminator"])
     heads = [[head.name for head in own] for own in networks.values()]
     assert (names, heads) == METHODS[name]
 

@@ -19,6 +19,7 @@ from okd_brain.export import (
     read_details,
 )
 from okd_brain.generators import CausalLSTMGenerator
+from okd_brain.metrics import parse_targets
 from okd_brain.tasks import ListeningEnhancement
 from okd_brain.training import (
     build_modules,
@@ -28,13 +29,13 @@ from okd_brain.training import (
 
 
 def test_training_exports_what_its_task_is(tmp_path):
-    target = SimpleNamespace(name="siib")
+    (target,) = parse_targets([["siib"]])
     brain = SimpleNamespace(
         task=ListeningEnhancement(equal_power="frame"),
         artifacts_folder=tmp_path,
         targets=[target],
         hparams=SimpleNamespace(seed=1),
-        generator=lambda target: wide(),
+        generators={target: wide()},
         discriminator_heads={},
         checkpointer=SimpleNamespace(
             find_checkpoint=lambda: SimpleNamespace(meta={"steps": {}})

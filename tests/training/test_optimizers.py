@@ -15,7 +15,7 @@ def make(warmup_epochs=1):
     names = ("g_si_sdr", "g_segsnr", "dry", "gauge")  # no prefix decides
     modules = {name: torch.nn.Linear(1, 1) for name in names}
     hparams = SimpleNamespace(
-        curriculum=SimpleNamespace(warmup_epochs=warmup_epochs),
+        curriculum=SimpleNamespace(warmup_epochs=warmup_epochs, plateau=None),
         warmup_opt_class=partial(torch.optim.SGD, lr=0.1),
         generator_opt_class=partial(torch.optim.SGD, lr=0.2),
         discriminator_opt_class=partial(torch.optim.SGD, lr=0.3),
