@@ -344,8 +344,8 @@ def _stretches(signals):
     return pad(signals, (0, missing)).unflatten(1, (-1, STRETCH))
 
 
-class HalvesCache:
-    """Keeps what is costly to make of references, as long as it is in use.
+class KeptHalves:
+    """Keep what is costly to make of references, as long as it is in use.
 
     Arguments
     ---------
@@ -355,8 +355,8 @@ class HalvesCache:
 
     Example
     -------
-    >>> cache = HalvesCache(lambda signal: (signal.square().sum(),))
-    >>> halves, kept = cache.of(torch.ones(2, 5), torch.tensor([5, 5]))
+    >>> kept_halves = KeptHalves(lambda signal: (signal.square().sum(),))
+    >>> halves, kept = kept_halves.of(torch.ones(2, 5), torch.tensor([5, 5]))
     >>> halves[0] is halves[1], kept.tolist()
     (True, [0, 1])
     """
