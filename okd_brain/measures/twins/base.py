@@ -12,8 +12,8 @@ The rules, the same for every twin:
   such a sample is a mistake in the data and raises an error.
 * The gradient is bounded: changing a stretch of 32 ms by a fraction of itself
   counts as at most ``STEEPEST`` times that fraction of the metric's range. For
-  speech it stays under 6 times; where the metric follows rounding, as LLR does
-  in pure tones and ESTOI in a constant, it would reach 10^5.
+  speech it stays under 10 times; where the metric follows rounding, as LLR does
+  in pure tones and ESTOI in a constant, it would reach 10^4 to 10^5.
 * Scores are computed in float32, in float64 where the degraded signals are
   float64, whatever autocast says.
 """
@@ -344,8 +344,8 @@ def _stretches(signals):
     return pad(signals, (0, missing)).unflatten(1, (-1, STRETCH))
 
 
-class HalvesCache:
-    """Keeps what is costly to make of references, as long as it is in use.
+class KeptHalves:
+    """Keep what is costly to make of references, as long as it is in use.
 
     Arguments
     ---------
@@ -355,8 +355,8 @@ class HalvesCache:
 
     Example
     -------
-    >>> cache = HalvesCache(lambda signal: (signal.square().sum(),))
-    >>> halves, kept = cache.of(torch.ones(2, 5), torch.tensor([5, 5]))
+    >>> kept_halves = KeptHalves(lambda signal: (signal.square().sum(),))
+    >>> halves, kept = kept_halves.of(torch.ones(2, 5), torch.tensor([5, 5]))
     >>> halves[0] is halves[1], kept.tolist()
     (True, [0, 1])
     """

@@ -30,7 +30,7 @@ from okd_brain.measures.haspi.linear import (
     WEIGHTS,
     lowpass,
 )
-from okd_brain.measures.twins.base import SAMPLE_RATE, HalvesCache, Twin
+from okd_brain.measures.twins.base import SAMPLE_RATE, KeptHalves, Twin
 
 EAR_RATE = ear_model.SAMPLE_RATE
 FRAME_RATE = EAR_RATE / ear_model.DECIMATION
@@ -78,7 +78,7 @@ class HASPILinearTwin(Twin):
         shapes = np.cos(modulation.CEPSTRA[:, None] * angle)
         shapes /= np.linalg.norm(shapes, axis=1, keepdims=True)
         self._keep(_shapes=shapes, _weights=WEIGHTS)
-        self._halves = HalvesCache(self._half)
+        self._halves = KeptHalves(self._half)
 
     def half_of(self, reference, lengths):
         """Return the reference's half, and which items have a score."""

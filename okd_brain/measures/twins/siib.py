@@ -22,7 +22,7 @@ from okd_brain.measures.siib import (
     STACK,
     SIIBReference,
 )
-from okd_brain.measures.twins.base import SAMPLE_RATE, HalvesCache, Twin
+from okd_brain.measures.twins.base import SAMPLE_RATE, KeptHalves, Twin
 
 NO_POWER = 1e-12  # of a component, in nats squared
 
@@ -57,7 +57,7 @@ class SIIBTwin(Twin):
         decay = np.log(np.arange(1, spectrum.MASKING_FRAMES + 1))
         self._decay = (decay / np.log(spectrum.MASKING_FRAMES)).tolist()
         self._keep(_bank=spectrum.filterbank(), _window=spectrum.window())
-        self._halves = HalvesCache(_Half.of)
+        self._halves = KeptHalves(_Half.of)
 
     def half_of(self, reference, lengths):
         """Return the reference's half, and which items have a score."""

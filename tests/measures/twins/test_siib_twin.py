@@ -43,7 +43,7 @@ def test_halves_are_kept_within_their_budget(monkeypatch):
         return None if signal[0] == 0 else (signal.clone(),)
 
     monkeypatch.setattr(base, "CACHE_BYTES", 1000)  # two of 64 samples
-    cache = base.HalvesCache(make)
+    cache = base.KeptHalves(make)
     waves = torch.arange(3.0)[:, None] + torch.zeros(3, 64)
     full = torch.tensor([64, 64, 64])
     first, kept = cache.of(waves, full)
