@@ -19,6 +19,7 @@ from speechbrain.utils.checkpoints import (
     register_checkpoint_hooks,
 )
 
+from okd_brain.files import short_name
 from okd_brain.training.excerpts import Excerpt
 
 FORMAT = 1  # of the saved records
@@ -117,7 +118,7 @@ class Replay:
         str
             Relative to the folder.
         """
-        file = Path(f"{epoch:05d}") / f"{excerpt.utterance}.wav"
+        file = Path(f"{epoch:05d}") / f"{short_name(excerpt.utterance)}.wav"
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         # FLOAT: PCM would clip and quantise what D must see as it was scored.
