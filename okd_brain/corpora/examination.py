@@ -182,7 +182,8 @@ def store_resampled(samples, sample_rate, path, *, stamp_seconds):
         wave = resample(samples, sample_rate, SAMPLE_RATE)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
-            soundfile.write(partial, wave, SAMPLE_RATE, "PCM_16", format="WAV")
+            name = os.fsencode(partial)
+            soundfile.write(name, wave, SAMPLE_RATE, "PCM_16", format="WAV")
             os.utime(partial, (stamp_seconds, stamp_seconds))
 
 

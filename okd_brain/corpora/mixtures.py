@@ -27,6 +27,7 @@ speech alone does not.
 """
 
 import math
+import os
 from pathlib import Path
 
 import soundfile
@@ -221,7 +222,7 @@ def write_mixtures(manifests, roots, folder, *, loop=False):
             for name, signal in SIGNALS.items():
                 path = f"{split}/{name}/{item['id']}.wav"
                 soundfile.write(
-                    Path(folder, path),
+                    os.fsencode(Path(folder, path)),
                     item[signal].numpy(),
                     SAMPLE_RATE,
                     subtype="FLOAT",

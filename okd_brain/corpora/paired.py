@@ -165,8 +165,7 @@ def prepare_corpus(
     layout = _find_layout(data_folder)
     refuse_output_in(data_folder, output_folder, layout.folders())
     listing = {
-        folder: list_folder(data_folder / folder)
-        for folder in layout.folders()
+        folder: list_folder(data_folder / folder) for folder in layout.folders()
     }
     pairs, violations = _pair_up(data_folder, layout, listing)
     there = [pair.speaker for pair in pairs if pair.split == "train"]

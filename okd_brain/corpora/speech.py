@@ -22,7 +22,9 @@ from okd_brain.messages import UserError, listed
 logger = get_logger(__name__)
 
 MIN_SECONDS = 1.0  # SIIB's (`okd_brain.measures.siib`)
-CLIENT_CHARACTERS = 16  # of Common Voice's 128, which no table shows at a glance
+CLIENT_CHARACTERS = (
+    16  # of Common Voice's 128, which no table shows at a glance
+)
 
 
 class Utterance(NamedTuple):
@@ -91,10 +93,14 @@ def find_utterances(
     """
     readings, notes = one_of_each(_read_paths(data_folder, sorted(listing)))
     logger.info(
-        "%s: %s", data_folder, "; ".join([describe(readings, "speakers"), *notes])
+        "%s: %s",
+        data_folder,
+        "; ".join([describe(readings, "speakers"), *notes]),
     )
     published = {
-        path: reading.split for path, reading in readings.items() if reading.split
+        path: reading.split
+        for path, reading in readings.items()
+        if reading.split
     }
     if test_speakers is None and {"train", "test"} <= set(published.values()):
         _check_published(data_folder, {p: readings[p] for p in published})
@@ -173,7 +179,9 @@ def _clients(data_folder):
     folder = data_folder.resolve()
     tables = {*folder.parent.glob("*.tsv"), *folder.glob("*.tsv")}
     for table in sorted(tables | set(folder.glob("*/*.tsv"))):
-        with open(table, newline="", encoding="utf-8", errors="replace") as file:
+        with open(
+            table, newline="", encoding="utf-8", errors="replace"
+        ) as file:
             rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
             if not {"client_id", "path"} <= set(rows.fieldnames or ()):
                 continue

@@ -131,7 +131,7 @@ def test_common_voice_with_its_tables(tmp_path, caplog):
     clips = [f"common_voice_en_{n}.mp3" for n in range(8)]
     clients = ["a" * 128, "b" * 128, "c" * 128, "d" * 128] * 2
     rows = "".join(
-        f"{client}\t{clip}\tAn \"odd sentence\n"
+        f'{client}\t{clip}\tAn "odd sentence\n'
         for client, clip in zip(clients, clips, strict=True)
     )
     (tmp_path / "validated.tsv").write_text(
@@ -285,7 +285,10 @@ def test_musan_is_divided_by_recording():
     assert (len(train), len(test)) == (12, 6)
     assert not train & test
     named = chosen(listing, test_noises=["music"])
-    assert (len(named["train"]["noise"]), len(named["test"]["music"])) == (12, 6)
+    assert (len(named["train"]["noise"]), len(named["test"]["music"])) == (
+        12,
+        6,
+    )
 
 
 def test_wham_keeps_its_splits():
