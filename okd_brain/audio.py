@@ -64,8 +64,9 @@ class AudioFile(soundfile.SoundFile):
             self._unclosed = self._reopen_unclosed()
         except (OSError, soundfile.SoundFileError, ValueError) as error:
             if self.path.is_dir():
-                error = "is a folder, must be an audio file."
-                raise UserError(f"{path}: {error}") from None
+                raise UserError(
+                    f"{path}: is a folder, must be an audio file."
+                ) from None
             if not self.path.exists():
                 raise UserError(f"{path}: does not exist.") from None
             raise UserError(
@@ -158,19 +159,11 @@ class AudioFile(soundfile.SoundFile):
         UserError
             If the file is damaged.
         """
-        if self.announced_frames is not None:
-            frames = min(frames, self.frames - self.frames_read)
-            try:
-                super().seek(frames, os.SEEK_CUR)
-            except (RuntimeError, soundfile.SoundFileError) as error:
-                raise UserError(
-                    f"{self.path}: cannot be read from sample "
-                    f"{self.frames_read + frames} on: {_reason(error)}"
-                ) from None
-            self.frames_read += frames
-            return
-        while frames and len(block := self.read(min(frames, BLOCK))):
-            frames -= len(block)
+        if self.announced_frames is None:
+            while frames and len(block := self.read(min(frames, BLOCK))):
+                frames -= len(block)
+        else:
+            self._jump(min(frames, self.frames - self.frames_read))
 
     def defect(self):
         """Describe what is missing from the file; call at its end.
@@ -200,6 +193,17 @@ class AudioFile(soundfile.SoundFile):
                 f"({self.frames_read / self.samplerate:.3f} s)"
             )
         return None
+
+    def _jump(self, frames):
+        """Leave frames out without reading them."""
+        try:
+            super().seek(frames, os.SEEK_CUR)
+        except (RuntimeError, soundfile.SoundFileError) as error:
+            raise UserError(
+                f"{self.path}: cannot be read from sample "
+                f"{self.frames_read + frames} on: {_reason(error)}"
+            ) from None
+        self.frames_read += frames
 
     def _frame_bytes(self):
         """Return the size of a frame of PCM in bytes."""

@@ -98,6 +98,11 @@ READER = r".*_(reader_\d+)_.*"
 """Who reads, in names of Microsoft's scripts that mix LibriVox."""
 
 
+_SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(
+    ("dev", "val", "eval"), "valid"
+)
+
+
 @dataclass(frozen=True)
 class Collection:
     """How the paths of a published collection of recordings read.
@@ -138,11 +143,7 @@ class Collection:
     source: str
     recording: str = ""
     versions: str = ""
-    splits: dict = field(
-        default_factory=lambda: dict(
-            train="train", dev="valid", val="valid", eval="valid", test="test"
-        )
-    )
+    splits: dict = field(default_factory=_SPLITS.copy)
     by_recording: bool = False
     tables: bool = False
     root: bool = False

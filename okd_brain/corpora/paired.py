@@ -337,14 +337,15 @@ def _clean_stem(noisy, clean):
 
 def _speaker(noisy, clean):
     """Return who speaks in a pair, from its paths without suffixes."""
-    path = PurePosixPath(noisy)
-    if reader := re.fullmatch(READER, path.name):
+    folder, _, _ = noisy.partition("/")
+    if "_reader_" in noisy and (reader := re.fullmatch(READER, noisy)):
         return reader[1]
     if noisy != clean:  # named by number
         return UNKNOWN_SPEAKER
-    if reading := read_speech_path(f"{noisy}.wav"):
-        return reading.source
-    return path.parts[0] if len(path.parts) > 1 else path.name.split("_")[0]
+    if folder == noisy:
+        return noisy.split("_")[0]
+    reading = read_speech_path(f"{noisy}.wav")
+    return reading.source if reading else folder
 
 
 def _divide(good, valid_speakers):

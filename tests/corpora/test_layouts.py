@@ -12,12 +12,12 @@ from okd_brain.corpora import (
     find_utterances,
     prepare_mixture_corpus,
 )
+from okd_brain.corpora.examination import Recording
 from okd_brain.corpora.noise_sets import (
     choose_noises,
     divide_noises,
     noise_files,
 )
-from okd_brain.corpora.examination import Recording
 
 FOLDER = Path("corpus")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

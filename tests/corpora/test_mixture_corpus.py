@@ -608,7 +608,9 @@ def test_names_that_are_not_utf8_are_violations(own):
     )
     assert len(corpus.datasets()["test"][0]["noisy_sig"])
     for path in (own / "noise").iterdir():
-        path.rename(path.with_name(os.fsdecode(b"\xe9" + os.fsencode(path.name))))
+        path.rename(
+            path.with_name(os.fsdecode(b"\xe9" + os.fsencode(path.name)))
+        )
     with pytest.raises(ValueError, match="5 files break a rule"):
         mix(own, "other")  # nothing that could be mixed is left
 

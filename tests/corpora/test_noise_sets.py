@@ -10,7 +10,6 @@ from okd_brain.corpora.noise_sets import (
     MS_SNSD_TYPES,
     choose_noises,
     divide_noises,
-    noise_files,
 )
 
 FOLDER = Path("noises")

@@ -189,7 +189,11 @@ def test_both_folders_or_none(tmp_path):
     [
         ({"test_speakers": ["x"]}, None, "^test_talkers names x, but "),
         ({}, ["x"], "^valid_talkers names x, but "),
-        ({"test_speakers": ["a"]}, ["a"], "both test_talkers and valid_talkers"),
+        (
+            {"test_speakers": ["a"]},
+            ["a"],
+            "both test_talkers and valid_talkers",
+        ),
     ],
 )
 def test_errors_name_the_options_that_are_typed_here(
