@@ -62,7 +62,12 @@ class AudioFile(soundfile.SoundFile):
         try:
             super().__init__(os.fsencode(path))
             self._unclosed = self._reopen_unclosed()
-        except (OSError, soundfile.SoundFileError, ValueError) as error:
+        except (
+            OSError,
+            soundfile.SoundFileError,
+            TypeError,
+            ValueError,
+        ) as error:
             if self.path.is_dir():
                 raise UserError(
                     f"{path}: is a folder, must be an audio file."

@@ -9,6 +9,7 @@ import torch
 from speechbrain.core import Stage
 
 from okd_brain.distributed import without_ddp, world_size
+from okd_brain.messages import UserError
 from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers, mse
 from okd_brain.training import (
@@ -25,17 +26,8 @@ from okd_brain.training import (
 class OKDBrain(EvaluatingBrain):
     """Train generators on perceptual metrics with online knowledge distillation.
 
-    Arguments
-    ---------
-    modules : Networks
-        From ``build_modules``.
-    hparams : dict
-        The experiment; ``recipes/VoiceBank/okd/hparams/okd_pesq_csig.yaml``
-        explains every key.
-    run_opts : dict or RunOptions, optional
-        SpeechBrain's run options.
-    checkpointer : AtomicCheckpointer
-        Everything that an exact continuation needs is registered with it.
+    Arguments are those of ``EvaluatingBrain``; everything that an exact
+    continuation needs is registered with the checkpointer.
     """
 
     def __init__(self, modules, hparams, run_opts=None, checkpointer=None):
@@ -52,25 +44,21 @@ class OKDBrain(EvaluatingBrain):
 
     # The epoch ----------------------------------------------------------------
 
-    def phases(self, epoch):
+    def phases(self, epoch, utterances=None, past=None):
         """Return the phases of an epoch: whole passes, in this order.
 
         The generators learn from the discriminator; the discriminator learns
         from what one of them makes of the epoch's utterances, from a share of
-        the past, and from the first again.
-
-        Arguments
-        ---------
-        epoch : int
-            Counted from 1.
-
-        Returns
-        -------
-        list of Phase
+        the past, and from the first again. How many ``utterances`` there are
+        and how many records of the ``past`` is known, unless it is asked what
+        would be.
         """
         plan = self.curriculum
-        drawn = len(plan.draw(self.train_lengths, epoch))
-        past = int(plan.history_portion * len(self.replay.past))
+        if utterances is None:
+            utterances = len(self.train_lengths)
+        drawn = plan.size(utterances, epoch)
+        past = len(self.replay.past) if past is None else past
+        past = int(plan.history_portion * past)
         size = plan.batch_size
 
         warmup = Phase("warmup", drawn, plan.warmup_batch_size)
@@ -89,19 +77,7 @@ class OKDBrain(EvaluatingBrain):
         }[plan.stage_of(epoch)]
 
     def items(self, phase, epoch):
-        """Return what a phase visits, in order.
-
-        Arguments
-        ---------
-        phase : Phase
-            One of ``phases``.
-        epoch : int
-            Counted from 1.
-
-        Returns
-        -------
-        list of Excerpt or list of Record
-        """
+        """Return the excerpts or scored records that a phase visits, in order."""
         if phase.name in ("warmup", "generator"):
             return self.curriculum.draw(self.train_lengths, epoch)
         rng = self.curriculum.rng(phase.order, epoch)
@@ -169,21 +145,8 @@ class OKDBrain(EvaluatingBrain):
         """Return the loss of generator k: its metric, and its peers.
 
         ``mean((D(clean, y_k)[k] - 1)^2) + alpha * sum_j mimicry(y_k, y_j)``.
-        With several terms in its target, their weighted mean comes first.
-
-        Arguments
-        ---------
-        k : int
-            Index of the generator among the targets.
-        outputs : list of torch.Tensor
-            [batch, frames, bins] each, what every generator made of the batch.
-        inputs : object
-            The batch, analysed by the task.
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
+        With several terms in its target, their weighted mean comes first. The
+        outputs are those of all generators, [batch, frames, bins] each.
         """
         target = self.targets[k]
         scores = self.discriminate(
@@ -202,18 +165,7 @@ class OKDBrain(EvaluatingBrain):
     def discriminator_loss(self, scores, batch):
         """Return D's squared error, a mean over heads, summed over networks.
 
-        Arguments
-        ---------
-        scores : torch.Tensor
-            [batch, heads], D's estimates.
-        batch : PaddedBatch
-            With ``enhanced_label`` and ``unprocessed_label``, [batch, heads],
-            normalised true scores.
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
+        Estimates and labels, the normalised true scores, are [batch, heads].
         """
         if self.source == "clean":
             labels = scores.new_tensor(
@@ -363,7 +315,7 @@ class OKDBrain(EvaluatingBrain):
         self.optimizers.follow_experiment(self.hparams)
         missing = self.replay.missing()
         if missing:
-            raise ValueError(
+            raise UserError(
                 f"The checkpoint in {self.checkpointer.checkpoints_dir} knows "
                 f"{len(missing)} enhanced files that {self.replay.folder} does "
                 f"not hold, {missing[0]} first. Restore them, or train in a "

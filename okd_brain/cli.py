@@ -56,6 +56,19 @@ def run(function, *arguments, after_interrupt="", traceback=False):
         return INTERRUPTED
 
 
+def show(text):
+    """Write to standard output; what the terminal does not know is escaped.
+
+    Arguments
+    ---------
+    text : str
+        May hold names that are not UTF-8.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    known = one_line(text).encode(encoding, errors="backslashreplace")
+    sys.stdout.write(known.decode(encoding) + "\n")
+
+
 def one_line(error):
     """Return the message of an error; its bytes that are not UTF-8 escaped."""
     text = str(error)

@@ -5,6 +5,8 @@ a few lines names it (``base:``) and is laid over it here. The result is one
 plain HyperPyYAML text, comments included, instead of the base and HyperPyYAML's
 ``overrides``: those keep the base's ``!name:`` tag when a mapping replaces a
 mapping, so that another class with arguments would silently not be used.
+
+The same YAML says what its keys are for: ``describe_keys``, and ``--help``.
 """
 
 import contextlib
@@ -14,14 +16,24 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ruamel.yaml
-import speechbrain as sb
-from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.run_opts import RunOptions
+import yaml
 
-from okd_brain.distributed import begin_distributed_run
+from okd_brain.cli import make_parser
+from okd_brain.command_line import (
+    RUN_OPTIONS,
+    divide_options,
+    split_command_line,
+    tag_of,
+    with_names,
+)
 from okd_brain.messages import UserError, offer
+
+# HyperPyYAML takes these for references, Python's comments, or an error.
+UNREFERABLE = re.compile("[<>#\ud800-\udfff]")
+MINI = "mini-"  # begins the default output folder of the mini corpus
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,7 @@ class Experiment:
     """
 
     yaml: str
-    run_opts: RunOptions
+    run_opts: Any
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[tuple[dict, Path]]:
@@ -50,14 +62,99 @@ class Experiment:
         (dict, Path)
             Keys to values and objects; and the text as a file, for functions
             that take a path.
+
+        Raises
+        ------
+        UserError
+            If an object cannot be made from its arguments.
         """
+        from hyperpyyaml import load_hyperpyyaml
+
+        from okd_brain.distributed import begin_distributed_run
+
         begin_distributed_run(self.run_opts)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "hyperparams.yaml"
             path.write_text(self.yaml, encoding="utf-8")
             with open(path, encoding="utf-8") as stream:
-                hparams = load_hyperpyyaml(stream)
+                try:
+                    hparams = load_hyperpyyaml(stream)
+                except (TypeError, ImportError) as error:
+                    # What HyperPyYAML says of a class and its arguments.
+                    reason = ": ".join(str(part) for part in error.args)
+                    raise UserError(f"The experiment: {reason}") from error
             yield hparams, path
+
+    def options(self):
+        """Return every option as text, references as they are written.
+
+        Returns
+        -------
+        dict
+            Key -> YAML; run options of the command line among them.
+        """
+        tree = yaml.compose(self.yaml)  # tags and values, no comments
+        options = {
+            key.value: yaml.serialize(value).removesuffix("...\n").strip()
+            for key, value in tree.value
+        }
+        for key in sorted(self.run_opts.overridden_args):
+            options[key] = str(self.run_opts[key])
+        return options
+
+    def resolved(self, *keys):
+        """Return the values of plain keys, references resolved, nothing made.
+
+        Arguments
+        ---------
+        *keys : str
+            Their names; None is the value of one that is absent.
+
+        Returns
+        -------
+        list
+        """
+        from hyperpyyaml import resolve_references
+
+        tree = ruamel.yaml.YAML().load(resolve_references(self.yaml))
+        return [tree.get(key) for key in keys]
+
+
+def differing(there, asked):
+    """Return the options whose values differ.
+
+    Arguments
+    ---------
+    there : dict
+        Key -> YAML, as from ``Experiment.options``.
+    asked : dict
+        Likewise.
+
+    Returns
+    -------
+    dict
+        Key -> (text there, text asked for), each in one line. What is absent is
+        null.
+
+    Example
+    -------
+    >>> differing({"alpha": "5", "seed": "1"}, {"alpha": "5.0", "seed": "2"})
+    {'seed': ('1', '2')}
+    """
+    found = {}
+    for key in {**there, **asked}:
+        texts = [options.get(key) or "null" for options in (there, asked)]
+        if not _is_same(*texts):
+            found[key] = tuple(" ".join(text.split()) for text in texts)
+    return found
+
+
+def _is_same(first, second):
+    """Compare YAML texts; 5 and 5.0 are the same, tags and names as written."""
+    try:
+        return yaml.safe_load(first) == yaml.safe_load(second)
+    except yaml.YAMLError:  # a tag
+        return first.split() == second.split()
 
 
 def read_experiment(argv, default_schedule=None):
@@ -69,7 +166,9 @@ def read_experiment(argv, default_schedule=None):
         Without the program's name: a YAML file, then ``--key value`` pairs.
     default_schedule : str or Path, optional
         The schedule laid over an experiment that names neither a
-        ``data_folder`` nor a ``schedule``: that of the bundled mini corpus.
+        ``data_folder`` nor a ``schedule``: that of the bundled mini corpus. If
+        there is one, the default output folder of the mini corpus is not that
+        of a corpus: ``results/NAME/mini-1`` instead of ``results/NAME/1``.
 
     Returns
     -------
@@ -78,22 +177,56 @@ def read_experiment(argv, default_schedule=None):
     Raises
     ------
     UserError
-        If a file names a missing or circular base, a plain value has an unknown
-        key (close matches are offered; an object may have a key of its own), or
-        an override has no value or two.
+        If a file is missing, not YAML, or names a missing or circular base, a
+        plain value has an unknown key (close matches are offered; an object may
+        have a key of its own), or an override has no value, two, or one of the
+        wrong kind.
     """
-    file, run_opts, command_line = sb.parse_arguments(argv)
-    base, *overlays = _chain(Path(file))
-    overlays.append(("the command line", _parse_command_line(command_line)))
+    file, options = split_command_line(argv)
+    base, *overlays = _chain(file)
     merged = _merge(base, overlays)
+    run_opts, overrides = divide_options(file, options, merged)
+    overlays.append(("the command line", overrides))
+    merged = _merge(base, overlays)
+    is_mini = default_schedule is not None and merged["data_folder"] is None
     schedule = merged["schedule"]
-    if schedule is None and merged["data_folder"] is None:
+    if schedule is None and is_mini:
         schedule = default_schedule
     if schedule is not None:
         # Between the experiment and the command line, which always wins.
         overlays.insert(-1, (schedule, _read(_find(schedule, base[0]))))
         merged = _merge(base, overlays)
+    if is_mini and "output_folder" not in overrides:
+        _rename_last(merged, "output_folder")
+    for key, value in overrides.items():
+        if isinstance(value, str) and UNREFERABLE.search(value):
+            _spell_out(merged, f"<{key}>/", f"{value}/")
     return Experiment(_dump(merged), run_opts)
+
+
+def _spell_out(tree, reference, text):
+    """Replace the start of references to a path by the path, in place."""
+    for key, node in tree.items() if isinstance(tree, dict) else ():
+        if isinstance(getattr(node, "value", None), str):
+            if node.value.startswith(reference):
+                tree[key] = text + node.value.removeprefix(reference)
+        else:
+            _spell_out(node, reference, text)
+
+
+def _rename_last(tree, key):
+    """Begin the last part of a path with ``mini-``, in place."""
+    node = tree[key]
+    path = node if isinstance(node, str) else node.value
+    parent, slash, name = path.rpartition("/")
+    renamed = f"{parent}{slash}{MINI}{name}"
+    if isinstance(node, str):
+        tree[key] = renamed
+    else:
+        node.value = renamed
+
+
+# Files -------------------------------------------------------------------------
 
 
 def _chain(path):
@@ -117,26 +250,19 @@ def _find(schedule, base_file):
 def _read(path):
     """Return the tree of a YAML file, tags kept."""
     if not path.is_file():
-        raise UserError(f"There is no file {path}; a YAML file is expected.")
-    tree = ruamel.yaml.YAML().load(path)
+        there = sorted(file.name for file in path.parent.glob("*.yaml"))
+        known = offer(path.name, there) if there else "."
+        raise UserError(
+            f"There is no file {path}; a YAML file is expected{known}"
+        )
+    try:
+        tree = ruamel.yaml.YAML().load(path)
+    except (ruamel.yaml.error.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is not YAML: {reason}") from error
     if not isinstance(tree, dict):
         raise UserError(f"{path} holds no 'key: value' lines.")
-    return tree
-
-
-def _parse_command_line(overrides):
-    """Return the tree of SpeechBrain's overrides string."""
-    bare = re.findall(r"^(\w+):\s*$", overrides, flags=re.MULTILINE)
-    if bare:
-        raise UserError(
-            f"--{bare[0]} has no value: write --{bare[0]} VALUE "
-            f"(for instance --{bare[0]} True)."
-        )
-    keys = re.findall(r"^(\w+):", overrides, flags=re.MULTILINE)
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if twice:
-        raise UserError(f"--{twice[0]} is given twice, but it has one value.")
-    return ruamel.yaml.YAML().load(overrides) or {}
+    return with_names(tree)
 
 
 def _merge(base, overlays):
@@ -158,7 +284,7 @@ def _is_object(value):
 
     Objects may be added to an experiment, for other keys to refer to.
     """
-    tag = getattr(getattr(value, "tag", None), "value", None) or ""
+    tag = tag_of(value)
     return tag.startswith(("!new:", "!name:", "!apply:"))
 
 
@@ -184,3 +310,148 @@ def _dump(tree):
     stream = io.StringIO()
     ruamel.yaml.YAML().dump(tree, stream)
     return stream.getvalue()
+
+
+# What the keys mean --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of an experiment, as its YAML explains it.
+
+    Attributes
+    ----------
+    name : str
+        What is set.
+    default : str
+        Its value in the experiment, as text.
+    comment : str
+        What stands behind it.
+    section : str
+        The comment above its group of keys.
+    """
+
+    name: str
+    default: str
+    comment: str
+    section: str
+
+
+def describe_keys(file):
+    r"""Return the keys that an experiment can set, from the YAML itself.
+
+    Left out is what connects the others: objects without a comment.
+
+    Arguments
+    ---------
+    file : str or Path
+        The experiment; explanations may come from its base.
+
+    Returns
+    -------
+    list of Key
+        In the order of the file.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.yaml"
+    >>> text = "seed: 1 # any\n\n# Data: where it is\ndata_folder: null\n"
+    >>> length = path.write_text(text)
+    >>> describe_keys(path)[0]
+    Key(name='seed', default='1', comment='any', section='')
+    >>> describe_keys(path)[1].section
+    'Data: where it is'
+    """
+    chain = _chain(Path(file))
+    explained = {}
+    for path, _ in chain:
+        for name, comment, section in _explanations(path.read_text("utf-8")):
+            known = explained.get(name, ("", section))
+            explained[name] = (comment or known[0], known[1])
+    nodes = yaml.compose(_dump(_merge(chain[0], chain[1:]))).value
+    return [
+        Key(key.value, _shown(node), *explained.get(key.value, ("", "")))
+        for key, node in nodes
+        if not key.value.startswith("__")
+        and (
+            explained.get(key.value, ("",))[0]
+            or not node.tag.startswith(("!new:", "!apply:"))
+        )
+    ]
+
+
+def _explanations(text):
+    """Yield (key, comment behind it, heading above) of a YAML's top level."""
+    heading, section = [], ""
+    for line in text.splitlines():
+        if line.startswith("#"):
+            heading.append(line.strip("# "))
+            continue
+        found = re.match(r"(\w+):(?:\s|$)", line)
+        if found:
+            section = " ".join(filter(None, heading)) or section
+            value, _, comment = line.partition(" # ")
+            yield found[1], comment.strip(), section
+        heading = []
+
+
+def _shown(node):
+    """Return a value as help shows it: no tags, no arguments of objects."""
+    if node.tag.startswith(("!new:", "!name:", "!apply:")):
+        return node.tag.partition(":")[2]
+    if isinstance(node, yaml.SequenceNode):
+        return f"[{', '.join(map(_shown, node.value))}]"
+    if isinstance(node, yaml.MappingNode):
+        pairs = (f"{_shown(k)}: {_shown(v)}" for k, v in node.value)
+        return f"{{{', '.join(pairs)}}}"
+    plain = {"tag:yaml.org,2002:bool": node.value.capitalize()}
+    return plain.get(node.tag, node.value or "null")
+
+
+def answer_help(argv, description, base):
+    """Print what ``--help`` or ``--version`` asks for, and exit.
+
+    Without either, nothing happens.
+
+    Arguments
+    ---------
+    argv : list of str
+        As for ``read_experiment``; the defaults shown are those of the
+        experiment that it names.
+    description : str
+        What the command does.
+    base : str or Path
+        The experiment whose defaults are shown if none is named.
+    """
+    if {"-h", "--help", "--version"} & set(argv):
+        _print_help(argv, description, base)
+
+
+def _print_help(argv, description, base):
+    named = [token for token in argv if token.endswith((".yaml", ".yml"))]
+    file = Path(named[0] if named else base)
+    parser = make_parser(
+        usage="%(prog)s EXPERIMENT.yaml [--key VALUE ...]",
+        description=f"{description.strip()}\n\nDefaults are those of {file.name}.",
+    )
+    parser.add_argument(
+        "experiment",
+        metavar="EXPERIMENT.yaml",
+        help="such as hparams/NAME.yaml",
+    )
+    groups = {}
+    for key in describe_keys(file):
+        if key.section not in groups:
+            title, _, rest = key.section.partition(": ")
+            groups[key.section] = parser.add_argument_group(
+                title or "Experiment", rest or None
+            )
+        text = f"{key.comment} (default: {key.default})".strip()
+        groups[key.section].add_argument(
+            f"--{key.name}", metavar="VALUE", help=text.replace("%", "%%")
+        )
+    group = parser.add_argument_group("SpeechBrain's run options")
+    for name, (value, text) in RUN_OPTIONS.items():
+        kind = {"metavar": value} if value else {"action": "store_true"}
+        group.add_argument(f"--{name}", help=text.replace("%", "%%"), **kind)
+    parser.parse_args(["--version" if "--version" in argv else "--help"])

@@ -12,6 +12,7 @@ import torch
 from speechbrain.dataio.dataio import length_to_mask
 from speechbrain.lobes.models.MetricGAN import xavier_init_layer
 
+from okd_brain.messages import UserError
 from okd_brain.signals import MIN_FRAMES
 
 KERNEL = 5  # frames and bins (authors' model.py)
@@ -117,12 +118,12 @@ class Discriminator(torch.nn.Module):
 
         Raises
         ------
-        ValueError
+        UserError
             If an item is shorter than the receptive field.
         """
         shortest = int(frames.min())
         if shortest < MIN_FRAMES:
-            raise ValueError(
+            raise UserError(
                 f"The discriminator needs at least {MIN_FRAMES} frames (its "
                 f"receptive field), but the batch holds an item of {shortest}. "
                 "Leave out utterances this short."

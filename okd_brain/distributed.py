@@ -1,14 +1,63 @@
-"""Processes that train together: how they meet, count themselves and part."""
+"""Devices, and processes that train together: how they meet and part."""
 
 import gc
 import os
 
 import torch
-from speechbrain.utils.distributed import ddp_init_group
+from speechbrain.utils.distributed import (
+    ddp_init_group,
+    is_distributed_initialized,
+)
+
+from okd_brain.messages import UserError
+
+
+def find_device(name=None):
+    """Return a device that computes, having tried it.
+
+    Arguments
+    ---------
+    name : str, optional
+        "cpu", "cuda" or "cuda:0" to the number of the last GPU. By default the
+        first GPU, or the CPU where there is none.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    UserError
+        If this machine has no such device, or PyTorch cannot use it.
+
+    Example
+    -------
+    >>> find_device("cpu")
+    device(type='cpu')
+    """
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    name = name or (gpus[0] if gpus else "cpu")
+    if name not in ("cpu", "cuda", *gpus) or (name == "cuda" and not gpus):
+        gpu_message = "" if gpus else " (PyTorch finds no GPU with a driver)"
+        raise UserError(
+            f"device {name!r}: this machine has {', '.join(['cpu', *gpus])}"
+            f"{gpu_message}"
+        )
+    device = torch.device(name)
+    try:
+        torch.zeros(1, device=device)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"device {name!r} does not compute: {reason}; --device cpu does"
+        ) from error
+    return device
 
 
 def begin_distributed_run(run_opts):
     """Find the other processes, where ``torchrun`` has started some.
+
+    A second call does nothing.
 
     Arguments
     ---------
@@ -19,7 +68,8 @@ def begin_distributed_run(run_opts):
         # DistributedDataParallel would import it later.  The group of that
         # moment is the default of its functions' arguments, and would stay.
         from torch.distributed import nn  # noqa: F401
-    ddp_init_group(run_opts)
+    if not is_distributed_initialized():
+        ddp_init_group(run_opts)
 
 
 def end_distributed_run():

@@ -9,10 +9,16 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
+import tempfile
+import unicodedata
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from okd_brain.messages import UserError
 
 AUDIO_SUFFIXES = frozenset(
     ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 "
@@ -23,7 +29,7 @@ AUDIO_SUFFIXES = frozenset(
 LONGEST_NAME = 240  # bytes; file systems take 255, a suffix included
 
 
-def walk_audio(folder):
+def walk_audio(folder, suffixes=AUDIO_SUFFIXES):
     """List the audio files below a folder, links to folders included.
 
     Hidden files and folders are left out (macOS leaves ``._a.wav`` behind).  A
@@ -33,11 +39,18 @@ def walk_audio(folder):
     ---------
     folder : str or Path
         Must exist.
+    suffixes : collection of str
+        Which files are listed, in lower case.
 
     Returns
     -------
     list of Path
         Below ``folder``, sorted.
+
+    Raises
+    ------
+    OSError
+        If a folder cannot be listed: its files would be missing in silence.
 
     Example
     -------
@@ -50,7 +63,9 @@ def walk_audio(folder):
     ['speaker/a.WAV']
     """
     found, seen = [], set()
-    for root, folders, files in os.walk(folder, followlinks=True):
+    for root, folders, files in os.walk(
+        folder, onerror=_raise, followlinks=True
+    ):
         root = Path(root)
         status = root.stat()
         identity = (status.st_dev, status.st_ino)
@@ -62,10 +77,65 @@ def walk_audio(folder):
         found += [
             root / name
             for name in files
-            if name[0] != "."
-            and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
+            if name[0] != "." and os.path.splitext(name)[1].lower() in suffixes
         ]
     return sorted(found)
+
+
+def _raise(error):
+    raise error
+
+
+def composed(name):
+    r"""Return a name with its accents composed (NFC), as people compare names.
+
+    Arguments
+    ---------
+    name : str
+        From a disk or a keyboard; macOS decomposes what others compose.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> len("e\u0301"), len(composed("e\u0301"))
+    (2, 1)
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def on_disk(path):
+    r"""Return the path of the file that a path means, however it was typed.
+
+    Arguments
+    ---------
+    path : str or Path
+        Where there is no such name, one that differs only in how its accents are
+        composed will do.
+
+    Returns
+    -------
+    Path
+        The path as it is if there is no such file either.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "caf\u00e9.wav").touch()
+    >>> on_disk(folder / "cafe\u0301.wav").name == "caf\u00e9.wav"
+    True
+    """
+    path = Path(path)
+    if path.exists() or path.name in ("", ".."):
+        return path
+    parent = on_disk(path.parent)
+    if parent.is_dir():
+        for name in sorted(os.listdir(parent)):
+            if composed(name) == composed(path.name):
+                return parent / name
+    return parent / path.name
 
 
 def short_name(name):
@@ -147,7 +217,7 @@ def replacing_folder(folder) -> Iterator[Path]:
 
     Raises
     ------
-    ValueError
+    UserError
         If ``folder`` is a file.
 
     Example
@@ -161,7 +231,7 @@ def replacing_folder(folder) -> Iterator[Path]:
     """
     folder = Path(folder).resolve()
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, but a folder is to be written.")
+        raise UserError(f"{folder} is a file, but a folder is to be written.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Not tempfile.mkdtemp, whose mode 0700 would stay on the folder.
     unique = uuid.uuid4().hex[:8]
@@ -194,6 +264,48 @@ def flush(path):
         os.close(descriptor)
 
 
+def check_writable(path):
+    """Refuse a file that could not be written; do that before the work.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file; its parents are made, itself is not.
+
+    Raises
+    ------
+    UserError
+        If it is a folder, one of its parents is a file, its name is too long,
+        or nothing can be written there.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> check_writable(folder / "new" / "scores.csv")
+    >>> try:
+    ...     check_writable(folder / "new")
+    ... except UserError as error:
+    ...     print(str(error).replace(f"{folder}/", ""))
+    new: cannot be written: it is a folder.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISDIR(os.stat(path).st_mode):
+                raise UserError(f"{path}: cannot be written: it is a folder.")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except FileExistsError:
+        raise UserError(
+            f"{path}: cannot be written: {path.parent} is a file."
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror}."
+        ) from None
+
+
 def write_text(path, text):
     """Write text as UTF-8, whole or not at all; parents are made."""
     path = Path(path)
@@ -204,8 +316,16 @@ def write_text(path, text):
 
 
 def write_json(path, content):
-    """Write JSON, two blanks of indent, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    r"""Write JSON, two blanks of indent, whole or not at all.
+
+    Names that are not UTF-8 are escaped, as JSON is UTF-8 whatever it tells of:
+    Python reads ``\udce9`` back as ``os.fsdecode`` gives the byte E9.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    text = re.sub(
+        "[\udc80-\udcff]", lambda byte: f"\\u{ord(byte[0]):04x}", text
+    )
+    write_text(path, text + "\n")
 
 
 def write_csv(path, rows):

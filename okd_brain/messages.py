@@ -10,6 +10,10 @@ class UserError(ValueError):
     """
 
 
+class MissingPackage(UserError, ModuleNotFoundError):
+    """A package that one of the extras installs; the message names the extra."""
+
+
 def offer(name, known):
     """Return the end of a sentence about an unknown name.
 

@@ -8,6 +8,7 @@ divide the sum over peers by their number.
 
 import torch
 
+from okd_brain.messages import UserError
 from okd_brain.signals import masked_mean
 
 
@@ -38,28 +39,7 @@ def mse(student, teacher, frames):
 
 
 def l1(student, teacher, frames):
-    """Return the mean absolute difference of two spectra.
-
-    Arguments
-    ---------
-    student : torch.Tensor
-        [batch, frames, bins], spectrum of the generator that learns.
-    teacher : torch.Tensor
-        [batch, frames, bins], spectrum of a peer.
-    frames : torch.Tensor
-        [batch], int64, valid frames of each item.
-
-    Returns
-    -------
-    torch.Tensor
-        Scalar, mean over bins, valid frames and items.
-
-    Example
-    -------
-    >>> one, three = torch.ones(1, 4, 5), torch.full((1, 4, 5), 3.0)
-    >>> l1(one, three, torch.tensor([4]))
-    tensor(2.)
-    """
+    """Return the mean absolute difference; arguments as of ``mse``."""
     return masked_mean((student - teacher).abs(), frames)
 
 
@@ -90,11 +70,11 @@ def kl(student, teacher, frames, temperature=1.0):
 
     Raises
     ------
-    ValueError
+    UserError
         If the temperature is not positive.
     """
     if temperature <= 0:
-        raise ValueError(
+        raise UserError(
             f"The temperature of the KL mimicry is {temperature}, "
             "but it must be positive."
         )

@@ -80,36 +80,15 @@ class SpectralAnalysis:
             return torch.log1p(spectral_magnitude(spectrum, power=0.5))
 
     def transform(self, wave):
-        """Return the STFT of a batch of waves.
+        """Return the STFT of waves, [batch, samples].
 
-        Arguments
-        ---------
-        wave : torch.Tensor
-            [batch, samples], full scale 1.
-
-        Returns
-        -------
-        torch.Tensor
-            [batch, frames, 257, 2], real and imaginary part, float32.
+        It is [batch, frames, 257, 2], real and imaginary part, in float32.
         """
         with torch.autocast(wave.device.type, enabled=False):
             return self.stft(wave.float())
 
     def invert(self, spectrum, samples):
-        """Return the wave of an STFT; undoes ``transform``.
-
-        Arguments
-        ---------
-        spectrum : torch.Tensor
-            [batch, frames, 257, 2], float32.
-        samples : int
-            Length of the result.
-
-        Returns
-        -------
-        torch.Tensor
-            [batch, samples].
-        """
+        """Return the wave, [batch, samples], of an STFT; undoes ``transform``."""
         with torch.autocast(spectrum.device.type, enabled=False):
             return self.istft(spectrum, samples)
 
@@ -138,23 +117,7 @@ class SpectralAnalysis:
             )
 
     def frames(self, samples):
-        """Return how many frames cover a number of samples.
-
-        Arguments
-        ---------
-        samples : int or torch.Tensor
-            Numbers of samples.
-
-        Returns
-        -------
-        int or torch.Tensor
-            Of the same shape.
-
-        Example
-        -------
-        >>> SpectralAnalysis().frames(16000)
-        63
-        """
+        """Return how many frames cover a number of samples (int or tensor)."""
         return samples // self.hop + 1
 
 

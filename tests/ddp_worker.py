@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import torch
-from experiments import dataset, fit, make_brain
+from experiments import dataset, fit, make_small_brain
 
 from okd_brain.distributed import begin_distributed_run, end_distributed_run
 from okd_brain.scoring.board import gather
@@ -19,7 +19,7 @@ OPTIONS = {
 
 def run(folder, epochs, train, valid):
     """Train up to an epoch, from where the folder's last run ended."""
-    brain = make_brain(
+    brain = make_small_brain(
         folder / "run",
         f"--number_of_epochs={epochs}",
         "--number_of_samples=3",

@@ -134,6 +134,7 @@ def test_what_is_not_audio_is_named(tmp_path):
         ("none.wav", "does not exist"),
         ("folder.wav", "is a folder"),
         ("text.wav", "cannot be read as audio"),
+        ("text.raw", "cannot be read as audio"),
         ("song.m4a", "ffmpeg -i song.m4a out.wav"),
     ):
         path = tmp_path / name

@@ -9,6 +9,7 @@ BASE = """\
 seed: 1 # the comment stays
 data_folder: null
 schedule: null
+output_folder: !ref results/base/<seed>
 number_of_epochs: 750
 warmup_epochs: 0
 thing: !new:collections.OrderedDict

@@ -90,7 +90,20 @@ def names_of(body):
                     names[part.asname or part.name] = {}
                 elif isinstance(part, ast.Name):
                     names[part.id] = {}
+                elif isinstance(part, ast.Call) and is_attach(part):
+                    names.update((name, {}) for name in attached(part))
     return names
+
+
+def is_attach(call):
+    """Return whether a call gives a package its lazy names."""
+    return isinstance(call.func, ast.Name) and call.func.id == "attach"
+
+
+def attached(call):
+    """Return the names that ``cli.attach`` is told."""
+    for value in ast.literal_eval(call.args[1]).values():
+        yield from value
 
 
 def resolves(name):
@@ -168,6 +181,9 @@ def test_examples_in_python_import_what_exists(path):
         ("okd_brain.metrics.Metric", True),
         ("okd_brain.metrics.record.Metric.normalise", True),
         ("okd_brain.metrics.Metrics", False),
+        ("okd_brain.enhance.enhance_wave", True),
+        ("okd_brain.enhance.enhance_waves", False),
+        ("okd_brain.enhance_wave", True),
         ("okd_brain.metric.Metric", False),
         ("okd_brain.brain.OKDBrain.fit_batch", True),
         ("okd_brain.brain.OKDBrain.fit_batches", False),

@@ -18,6 +18,7 @@ def test_help_says_what_it_said(name, monkeypatch):
     assert record.help_of(name) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", record.SCRIPTS)
 def test_a_tiny_run_leaves_what_it_left(task, tmp_path):
     expected = json.loads((record.GOLDEN / f"run_{task}.json").read_text())

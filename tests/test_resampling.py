@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from okd_brain import resampling
 from okd_brain.resampling import resample
 
 
@@ -43,6 +44,24 @@ def test_tones_keep_their_waveform(from_hz, to_hz):
 def test_equal_rates_change_nothing():
     samples = np.ones(9)
     assert resample(samples, 16000, 16000) is samples
+
+
+@pytest.mark.parametrize("rate", [191_999, 608_006, 767_999])
+def test_odd_rates_need_no_gigabytes(rate, monkeypatch):
+    """Down and up again, a tone is where it was; the filter stays short."""
+    ratios = []
+    low_pass = resampling._low_pass
+    monkeypatch.setattr(
+        resampling, "_low_pass", lambda r: ratios.append(r) or low_pass(r)
+    )
+    tone = np.sin(2 * np.pi * 1000 * np.arange(rate + 3) / rate)
+    middle = resample(tone, rate, 16000)
+    assert len(middle) == -(-len(tone) * 16000 // rate)
+    again = resample(middle, 16000, rate)[: len(tone)]
+    assert len(again) == len(tone)
+    edge = rate // 10
+    np.testing.assert_allclose(again[edge:-edge], tone[edge:-edge], atol=1e-3)
+    assert len(ratios) == 2 and max(ratios) <= 50_000
 
 
 @pytest.mark.parametrize("samples", [4800, 4801, 4802])

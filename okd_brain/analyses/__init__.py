@@ -7,28 +7,16 @@ around the weights, ``distance`` between generators, ``curves`` over training.
 changes a run.
 """
 
-from okd_brain.analyses.conflict import conflict_points, measure_conflict
-from okd_brain.analyses.correlation import correlate, correlation_matrices
-from okd_brain.analyses.curves import score_checkpoints
-from okd_brain.analyses.distance import (
-    distance_points,
-    measure_distance,
-    open_run,
-)
-from okd_brain.analyses.flatness import measure_flatness
-from okd_brain.analyses.plots import draw_lines, draw_matrices, melt
+from okd_brain.cli import attach
 
-__all__ = [
-    "conflict_points",
-    "correlate",
-    "correlation_matrices",
-    "distance_points",
-    "draw_lines",
-    "draw_matrices",
-    "measure_conflict",
-    "measure_distance",
-    "measure_flatness",
-    "melt",
-    "open_run",
-    "score_checkpoints",
-]
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "conflict": ["conflict_points", "measure_conflict"],
+        "correlation": ["correlate", "correlation_matrices"],
+        "curves": ["score_checkpoints"],
+        "distance": ["distance_points", "measure_distance", "open_run"],
+        "flatness": ["measure_flatness"],
+        "plots": ["check_plots", "draw_lines", "draw_matrices", "melt"],
+    },
+)

@@ -1,7 +1,10 @@
 """Pictures of measurements; matplotlib comes with the extra ``plots``."""
 
+import importlib
 import itertools
 from typing import NamedTuple
+
+from okd_brain.messages import MissingPackage
 
 DARK = 0.6  # values whose colours of "RdBu" are too dark for black figures
 
@@ -52,6 +55,16 @@ def melt(rows, metrics, *, x, down="split", line="system"):
     ]
 
 
+def check_plots():
+    """Raise a MissingPackage if matplotlib is not installed."""
+    try:
+        importlib.import_module("matplotlib.figure")
+    except ModuleNotFoundError as error:
+        raise MissingPackage(
+            "Pictures need matplotlib: pip install 'okd[plots]'"
+        ) from error
+
+
 def draw_lines(points, path, *, x_label, y_label="", y_scale="linear"):
     """Draw lines in panels.
 
@@ -70,7 +83,7 @@ def draw_lines(points, path, *, x_label, y_label="", y_scale="linear"):
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingPackage
         If matplotlib is not installed.
     """
     down = _distinct(point.down for point in points)
@@ -105,7 +118,7 @@ def draw_matrices(matrices, names, path):
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingPackage
         If matplotlib is not installed.
     """
     size = 1 + 0.6 * len(names)
@@ -127,12 +140,9 @@ def draw_matrices(matrices, names, path):
 
 def _panels(rows, columns, width=4, height=3):
     """Return a figure and its axes [rows, columns]; sizes in inches."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "Pictures need matplotlib: pip install 'okd[plots]'"
-        ) from error
+    check_plots()
+    from matplotlib.figure import Figure
+
     figure = Figure(
         figsize=(width * columns, height * rows), layout="constrained"
     )

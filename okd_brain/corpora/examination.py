@@ -2,7 +2,6 @@
 
 import math
 import os
-import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from okd_brain.corpora.checks import (
     read_checked,
     read_checked_pair,
 )
-from okd_brain.files import replacing, short_name
+from okd_brain.files import composed, replacing, short_name
 from okd_brain.messages import UserError
 from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE
@@ -222,8 +221,7 @@ def _rate_and_channels(path):
 def _wav(path):
     """Return the name of a copy; equal for names that look alike."""
     path = PurePosixPath(path)
-    stem = unicodedata.normalize("NFC", path.stem)
-    return str(path.with_name(f"{short_name(stem)}.wav"))
+    return str(path.with_name(f"{short_name(composed(path.stem))}.wav"))
 
 
 def _examine_file(path, *, rate, folder, copy_folder, average):

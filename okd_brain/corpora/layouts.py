@@ -9,11 +9,11 @@ of `okd_brain.corpora.splits.speaker_of` and `read_noise_path`.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from okd_brain.files import composed
 from okd_brain.signals import SAMPLE_RATE
 
 
@@ -422,4 +422,4 @@ def one_word(text):
     Blanks separate columns of logs. Some systems store an accented letter as
     two characters, others as one.
     """
-    return "_".join(unicodedata.normalize("NFC", text).split())
+    return "_".join(composed(text).split())

@@ -7,7 +7,6 @@ corpus.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -38,7 +37,7 @@ from okd_brain.corpora.splits import (
     split_by_speaker,
     split_pairs,
 )
-from okd_brain.files import short_name, walk_audio, write_json
+from okd_brain.files import composed, short_name, walk_audio, write_json
 from okd_brain.messages import UserError, check_switch, listed
 from okd_brain.signals import SAMPLE_RATE
 
@@ -253,16 +252,21 @@ def _find_layout(data_folder):
         if not missing:
             return layout
         lines.append(f"  {layout.name}: missing {', '.join(missing)}")
-    advice = ""
-    if files := len(walk_audio(data_folder)):
-        advice = (
-            f"\nIt has {files} audio files. If they are clean speech, name a "
-            "folder of noise to mix them with: --noise_folder FOLDER"
+    none = not any((data_folder / f).is_dir() for f in _all_folders())
+    if none and walk_audio(data_folder):
+        raise UserError(
+            f"data_folder {shown} holds audio, but no folders of clean and "
+            "noisy pairs. If it is clean speech, name the noise to mix it with "
+            "(--noise_folder); pairs need one of the layouts of docs/train.md"
         )
     raise UserError(
         f"data_folder {shown} holds no corpus of a known layout; each needs all "
-        "its folders:\n" + "\n".join(lines) + advice
+        "its folders:\n" + "\n".join(lines)
     )
+
+
+def _all_folders():
+    return {folder for layout in LAYOUTS for folder in layout.folders()}
 
 
 def _pair_up(data_folder, layout, listing):
@@ -312,9 +316,7 @@ def _by_stem(folder, files):
     good, violations = check_names(folder, files)
     found = {}
     for name in good:
-        stem = unicodedata.normalize(
-            "NFC", str(PurePosixPath(name).with_suffix(""))
-        )
+        stem = composed(str(PurePosixPath(name).with_suffix("")))
         first = found.setdefault(stem, name)
         if first != name:
             rule = f"has the same name as {first}, {TWIN}"

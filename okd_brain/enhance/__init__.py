@@ -6,25 +6,23 @@ piece; ``noise`` is what a listener hears around the speech. ``files`` turns one
 audio file into another, ``jobs`` plans many, and ``command`` is ``okd-enhance``.
 """
 
-from okd_brain.enhance.command import main
-from okd_brain.enhance.files import enhance_file, enhance_speech_file
-from okd_brain.enhance.listening import enhance_speech
-from okd_brain.enhance.noise import (
-    ListenerNoise,
-    NoiseLevels,
-    read_listener_noise,
-    read_noise_levels,
-)
-from okd_brain.enhance.speech import enhance_wave
+from okd_brain.cli import attach
 
-__all__ = [
-    "ListenerNoise",
-    "NoiseLevels",
-    "enhance_file",
-    "enhance_speech",
-    "enhance_speech_file",
-    "enhance_wave",
-    "main",
-    "read_listener_noise",
-    "read_noise_levels",
-]
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "command": ["main"],
+        "files": [
+            "enhance_file",
+            "enhance_listening_file",
+        ],
+        "listening": ["enhance_listening"],
+        "noise": [
+            "ListenerNoise",
+            "NoiseLevels",
+            "read_listener_noise",
+            "read_noise_levels",
+        ],
+        "speech": ["enhance_wave"],
+    },
+)

@@ -12,40 +12,34 @@ reads, where it writes and what it returns.
 import argparse
 import logging
 import math
+import os
 from functools import partial
 
-import soundfile
-import torch
-from speechbrain.utils.logger import get_logger
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
+from okd_brain import cli
+from okd_brain.audio import AudioFile, printable
+from okd_brain.enhance.jobs import conversion, plan
+from okd_brain.export.sources import find_export, names_model
+from okd_brain.files import on_disk
+from okd_brain.messages import UserError
 
-from okd_brain.enhance.files import enhance_file, enhance_speech_file
-from okd_brain.enhance.jobs import plan
-from okd_brain.enhance.noise import read_listener_noise, read_noise_levels
-from okd_brain.enhance.segments import (
-    MIN_SECONDS,
-    OVERLAP_SECONDS,
-    SEGMENT_SECONDS,
-)
-from okd_brain.export import load_generator, read_details, task_of
-from okd_brain.streaming import MAX_DELAY_MS, enhance_stdin
-from okd_brain.tasks import ListeningEnhancement
+logger = logging.getLogger("okd_brain.enhance.command")  # with -m, too
 
-logger = get_logger(__name__)
-
-DESCRIPTION = f"""\
+DESCRIPTION = """\
 Enhance noisy speech with a generator that okd_brain exported, or with
 SpeechBrain's MetricGAN+; or, with --task le, make clean speech clearer in noise.
 
-MODEL is an export folder or the id of a SpeechBrain model on the Hugging Face
-hub, such as speechbrain/metricgan-plus-voicebank.
+MODEL is an export folder, the output folder of a run with one generator, or the
+id of a SpeechBrain model on the Hugging Face hub, such as
+speechbrain/metricgan-plus-voicebank. It comes first, or is named by --model.
 
 INPUT is
-  a file       any format of libsndfile; goes to OUTDIR under its own name,
-  a folder     all audio files in it and below, sub-folders kept in OUTDIR,
+  a file       any format of libsndfile; goes to OUTPUT under its own name,
+  a folder     all audio files in it and below, links followed, sub-folders kept
+               in OUTPUT,
   'a pattern'  in quotes; * ? [] and ** as usual, sub-folders kept from the
-               first of these on.
+               first of these on. The name of what exists is not a pattern.
+OUTPUT is a folder; or, for a single file, the name of a file that ends in .wav
+or .flac.
 WAV and FLAC keep their format and sample type (compressed types become 16-bit);
 other formats become 16-bit WAV (name.ogg: name.wav). Peaks beyond full scale
 are not clipped: unless its samples are float, such a file is scaled down as a
@@ -55,12 +49,14 @@ and no input even then.
 Any sample rate and number of channels: each channel is resampled to 16 kHz,
 enhanced by itself and resampled back. What was above 8 kHz is lost.
 
-Any length from {1000 * MIN_SECONDS:.0f} ms on: long files are enhanced in segments of {SEGMENT_SECONDS} s that
-overlap by {OVERLAP_SECONDS} s, where one fades into the next, so that memory does not grow
-with the length. Meanwhile 4 bytes of disk space per sample are needed in OUTDIR.
+Any length from 32 ms on: long files are enhanced in segments of 30 s that
+overlap by 2 s, where one fades into the next, so that memory does not grow
+with the length. Meanwhile 4 bytes of disk space per sample are needed in OUTPUT.
+A truncated file is enhanced as far as it goes; a warning gives both lengths, and
+the file counts as enhanced.
 
 With --stream, raw PCM (16-bit little-endian, one channel, 16 kHz) goes from
-standard input to standard output while it arrives, at most {MAX_DELAY_MS:.1f} ms later.
+standard input to standard output while it arrives, at most 31.9 ms later.
 MODEL must be causal (those of --task le are). Peaks beyond full scale are saturated,
 and a warning says so.
 
@@ -89,43 +85,10 @@ message, the others are enhanced); 2 nothing was done, as the command is wrong:
 no such model or device, an input without audio files, two inputs with one
 output, an output that is an input, a stream that is not raw PCM, a model that
 is not causal for a stream or was trained for the other task, noise that is
-missing, silent or not told with --task le.
+missing, silent or not told with --task le; 130 interrupted by Ctrl-C.
+
+OKD_DEBUG=1 in the environment shows where an error comes from.
 """
-
-
-def _seconds(source):
-    """Return the duration in a file's header, 0 if it cannot be read."""
-    try:
-        return soundfile.info(source).duration
-    except (soundfile.SoundFileError, TypeError):
-        return 0
-
-
-def _enhance_all(enhance, jobs, overwrite):
-    """Enhance the files one by one; return how many failed."""
-    failed = 0
-    total = sum(_seconds(job.source) for job in jobs)
-    bar = tqdm(
-        total=round(total),
-        unit="s",
-        bar_format="{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s "
-        "of audio [{elapsed}<{remaining}]",
-        disable=None,  # unless standard error is a terminal
-    )
-    with bar, logging_redirect_tqdm():
-        for job in jobs:
-            bar.set_description(job.source.name)
-            try:
-                enhance(
-                    job.source,
-                    job.destination,
-                    overwrite=overwrite,
-                    on_progress=bar.update,
-                )
-            except (ValueError, OSError, soundfile.SoundFileError) as error:
-                failed += 1
-                logger.error(f"{error}")
-    return failed
 
 
 def main(argv=None):
@@ -140,33 +103,121 @@ def main(argv=None):
     -------
     int
         Exit status: 0 if all files are enhanced or the stream has ended, 1 if
-        some failed. A wrong command exits with 2 before any file is enhanced.
+        some failed, 2 for a wrong command, before any file is enhanced.
     """
     parser = _parser()
     arguments = parser.parse_intermixed_args(argv)
+    arguments.first_is_model = arguments.model is None
+    if arguments.first_is_model:
+        if not arguments.inputs:
+            parser.error("MODEL is required")
+        arguments.model = arguments.inputs.pop(0)
     named = bool(arguments.inputs), arguments.output is not None
     if arguments.stream and (any(named) or arguments.overwrite):
         parser.error(
             "--stream reads standard input and writes standard output: leave "
             "out INPUT, -o and --overwrite"
         )
-    if not arguments.stream and not all(named):
-        parser.error("INPUT and -o/--output are required, or else --stream")
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("okd_brain").setLevel(logging.INFO)
-    try:
-        _check_noise(arguments)
-        if arguments.stream:
-            enhance_stdin(_streamed(arguments))
-            return 0
-        told = [arguments.noise] if arguments.noise is not None else []
-        jobs = plan(arguments.inputs, arguments.output, also_read=told)
-        enhance = _enhancer(arguments)
-    except ValueError as error:
-        parser.error(str(error))
-    failed = _enhance_all(enhance, jobs, arguments.overwrite)
-    logger.info(f"{len(jobs) - failed} files enhanced, {failed} failed.")
+    return cli.run(
+        _work,
+        arguments,
+        after_interrupt="What is enhanced stays; the same command does the rest.",
+    )
+
+
+def _work(arguments):
+    """Do what the command line says; return the exit status."""
+    arguments.model = str(on_disk(arguments.model))
+    _check_model(arguments)
+    _check_noise(arguments)
+    if arguments.stream:
+        from okd_brain.streaming import enhance_stdin
+
+        enhance_stdin(_streamed(arguments))
+        return 0
+    told = [arguments.noise] if arguments.noise is not None else []
+    jobs, left_out = plan(arguments.inputs, arguments.output, also_read=told)
+    enhance = _enhancer(arguments)
+    if left_out:
+        logger.warning(f"Left out: {conversion(left_out)}")
+    failed, incomplete = _enhance_all(enhance, jobs, arguments.overwrite)
+    summary = [f"{len(jobs) - failed} files enhanced, {failed} failed."]
+    if incomplete:
+        summary.append(
+            f"Incomplete, as warned: {incomplete} of those enhanced."
+        )
+    if left_out:
+        summary.append(f"Left out: {len(left_out)}.")
+    logger.info(" ".join(summary))
     return 1 if failed else 0
+
+
+def _enhance_all(enhance, jobs, overwrite):
+    """Enhance the files one by one; return how many failed or are incomplete."""
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    failed, defects = 0, []
+    total = sum(_seconds(job.source) for job in jobs)
+    bar = tqdm(
+        total=round(total),
+        unit="s",
+        bar_format="{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s "
+        "of audio [{elapsed}<{remaining}]",
+        disable=None,  # unless standard error is a terminal
+    )
+    with bar, logging_redirect_tqdm():
+        for job in jobs:
+            bar.set_description(printable(job.source.name))
+            try:
+                enhance(
+                    job.source,
+                    job.destination,
+                    overwrite=overwrite,
+                    on_progress=bar.update,
+                    on_defect=defects.append,
+                )
+            except Exception as error:  # whatever one file does to libraries
+                failed += 1
+                logger.error(
+                    _reason(job.source, error),
+                    exc_info=bool(os.environ.get(cli.DEBUG_VARIABLE)),
+                )
+    return failed, len(defects)
+
+
+def _seconds(source):
+    """Return the duration in a file's header, 0 if it has none."""
+    try:
+        with AudioFile(source) as sound:
+            return (sound.announced_frames or 0) / sound.samplerate
+    except Exception:  # reported when its turn comes
+        return 0
+
+
+def _reason(source, error):
+    """Return one line about an error in a file, with the file's name."""
+    if isinstance(error, UserError):  # names what is wrong
+        return cli.one_line(error)
+    kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
+    reason = cli.one_line(error).partition("\n")[0]
+    return f"{printable(source)}: {kind}{reason}".rstrip(": ")
+
+
+def _check_model(arguments):
+    """Raise unless the model is one, and all else that is needed is named."""
+    model, inputs = arguments.model, arguments.inputs
+    if arguments.first_is_model and not names_model(model):
+        raise UserError(
+            f"{model} is not a model: neither an export folder, nor the output "
+            "folder of a run that has exported, nor the id of a hub model "
+            "(namespace/name). The model comes first, or is named by --model"
+        )
+    find_export(model)  # refuses a run of several generators
+    if not arguments.stream and not (inputs and arguments.output is not None):
+        raise UserError("INPUT and -o/--output are required, or else --stream")
 
 
 def _check_noise(arguments):
@@ -174,24 +225,24 @@ def _check_noise(arguments):
     options = ("noise", "noise_levels", "snr_db")
     told = [name for name in options if getattr(arguments, name) is not None]
     if told and arguments.task == "se":
-        raise ValueError(
+        raise UserError(
             f"--{told[0]} is for listening enhancement: add --task le, or "
             "leave it out"
         )
     if told and arguments.stream:
-        raise ValueError(
+        raise UserError(
             f"--{told[0]} is for files: in a stream, the second channel is "
             "the noise"
         )
     if arguments.task == "se" or arguments.stream:
         return
     if arguments.noise is None and arguments.noise_levels is None:
-        raise ValueError(
+        raise UserError(
             "--task le needs to know the noise: --noise NOISE, "
             "--noise_levels CSV, or both"
         )
     if arguments.snr_db is not None and arguments.noise_levels is not None:
-        raise ValueError(
+        raise UserError(
             "--snr_db goes with --noise alone; --noise_levels sets the level of "
             "the noise itself"
         )
@@ -199,16 +250,21 @@ def _check_noise(arguments):
 
 def _load(arguments):
     """Return the generator that the command line names, and its task."""
+    from okd_brain.distributed import find_device
+    from okd_brain.export import load_generator, read_details, task_of
+    from okd_brain.tasks import ListeningEnhancement
+
+    device = find_device(arguments.device)
     generator = load_generator(arguments.model)
     task = task_of(generator, read_details(arguments.model))
     listening = isinstance(task, ListeningEnhancement)
     if listening != (arguments.task == "le"):
         instead = "with --task le" if listening else "without --task le"
-        raise ValueError(
+        raise UserError(
             f"{arguments.model} was trained for {task.description['task']}: "
             f"use it {instead}"
         )
-    return generator.to(arguments.device), task
+    return generator.to(device), task
 
 
 def _streamed(arguments):
@@ -225,16 +281,23 @@ def _streamed(arguments):
 
 def _enhancer(arguments):
     """Return a function that enhances one file into another."""
+    from okd_brain.enhance import (
+        enhance_file,
+        enhance_listening_file,
+        read_listener_noise,
+        read_noise_levels,
+    )
+
     generator, task = _load(arguments)
     if arguments.task == "se":
         return partial(enhance_file, generator)
     noise = levels = None
     if arguments.noise is not None:
-        noise = read_listener_noise(arguments.noise)
+        noise = read_listener_noise(on_disk(arguments.noise))
     if arguments.noise_levels is not None:
-        levels = read_noise_levels(arguments.noise_levels)
+        levels = read_noise_levels(on_disk(arguments.noise_levels))
     return partial(
-        enhance_speech_file,
+        enhance_listening_file,
         generator,
         noise=noise,
         noise_levels=levels,
@@ -253,32 +316,33 @@ def _decibels(text):
 
 def _parser():
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = cli.make_parser(
         prog="okd-enhance",
-        usage="%(prog)s MODEL INPUT... -o OUTDIR [--overwrite] [--device DEVICE]"
-        "\n       %(prog)s MODEL INPUT... -o OUTDIR --task le "
+        usage="%(prog)s MODEL INPUT... -o OUTPUT [--overwrite] [--device DEVICE]"
+        "\n       %(prog)s MODEL INPUT... -o OUTPUT --task le "
         "--noise NOISE [--snr_db DB] ..."
-        "\n       %(prog)s MODEL INPUT... -o OUTDIR --task le "
+        "\n       %(prog)s MODEL INPUT... -o OUTPUT --task le "
         "[--noise NOISE] --noise_levels CSV ..."
-        "\n       %(prog)s MODEL --stream [--task le] [--device DEVICE]",
+        "\n       %(prog)s MODEL --stream [--task le] [--device DEVICE]"
+        "\n       %(prog)s --model MODEL INPUT... ...",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL")
     parser.add_argument("inputs", metavar="INPUT", nargs="*")
-    parser.add_argument("-o", "--output", metavar="OUTDIR")
-    gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    parser.add_argument("-o", "--output", metavar="OUTPUT")
+    parser.add_argument(
+        "--model",
+        metavar="PATH|HUB_ID",
+        help="MODEL; every other argument is then an INPUT",
+    )
     parser.add_argument(
         "--device",
-        choices=["cpu", *gpus],
-        default=gpus[0] if gpus else "cpu",
-        help="of those this machine has (default: %(default)s)",
+        help="cpu, or cuda:0 and so on (default: the first GPU, or else the CPU)",
     )
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace files that exist in OUTDIR; without it these fail",
+        help="replace files that exist in OUTPUT; without it these fail",
     )
     parser.add_argument(
         "--stream",

@@ -8,8 +8,8 @@ the peak exceeds full scale and the sample type is not float, the whole file is
 scaled to fit and a warning states by how much.
 """
 
+import os
 import tempfile
-from functools import partial
 from math import log10
 from pathlib import Path
 
@@ -17,18 +17,18 @@ import numpy as np
 import soundfile
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.audio import AudioFile, printable
+from okd_brain.enhance.jobs import FORMATS, WRITABLE
 from okd_brain.enhance.listening import measure, speech_blocks
 from okd_brain.enhance.noise import noise_shaped_like
-from okd_brain.enhance.segments import SEGMENT_SECONDS, energy_of, opened
+from okd_brain.enhance.segments import MIN_SECONDS, SEGMENT_SECONDS, energy_of
 from okd_brain.enhance.speech import enhanced_blocks
 from okd_brain.files import replacing
+from okd_brain.messages import UserError
 from okd_brain.tasks import power_ratio
 
 logger = get_logger(__name__)
 
-# libsndfile's formats that each suffix may stand for; the first one is used if
-# the source has another.
-FORMATS = {".wav": ("WAV", "WAVEX", "RF64"), ".flac": ("FLAC",)}
 FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")  # these hold peaks beyond full scale
 BLOCK = 2**20  # samples per channel that are copied at a time: 4 MB
 
@@ -41,6 +41,7 @@ def enhance_file(
     overwrite=False,
     segment_seconds=SEGMENT_SECONDS,
     on_progress=None,
+    on_defect=None,
 ):
     """Enhance a file of noisy speech.
 
@@ -58,6 +59,9 @@ def enhance_file(
         See ``enhance_wave``.
     on_progress : callable, optional
         Called with the seconds of audio enhanced since the last call.
+    on_defect : callable, optional
+        Called with what is missing from the source, such as a truncated one, after
+        the rest is enhanced and a warning logged.
 
     Returns
     -------
@@ -66,14 +70,10 @@ def enhance_file(
 
     Raises
     ------
-    ValueError
-        If the source is not audio or cannot be enhanced (see
-        ``enhance_wave``), or if the destination has another suffix or is the
-        source itself.
-    FileNotFoundError
-        If there is no source.
-    FileExistsError
-        If the destination exists and ``overwrite`` is not set.
+    UserError
+        If the source does not exist, is not audio or cannot be enhanced (see
+        ``enhance_wave``), or if the destination has another suffix, is the source
+        itself, or exists and ``overwrite`` is not set.
 
     Example
     -------
@@ -90,13 +90,15 @@ def enhance_file(
 
     def convert(sound):
         return enhanced_blocks(
-            generator, _reader(sound), sound.samplerate, segment_seconds
+            generator, sound.read, sound.samplerate, segment_seconds
         ), None
 
-    return _convert(convert, source, destination, overwrite, on_progress)
+    return _convert(
+        convert, source, destination, overwrite, on_progress, on_defect
+    )
 
 
-def enhance_speech_file(
+def enhance_listening_file(
     generator,
     source,
     destination,
@@ -108,6 +110,7 @@ def enhance_speech_file(
     overwrite=False,
     segment_seconds=SEGMENT_SECONDS,
     on_progress=None,
+    on_defect=None,
 ):
     """Make a file of speech clearer in a noise, which is not written.
 
@@ -139,6 +142,8 @@ def enhance_speech_file(
         See ``enhance_file``.
     on_progress : callable, optional
         See ``enhance_file``.
+    on_defect : callable, optional
+        See ``enhance_file``.
 
     Returns
     -------
@@ -147,18 +152,14 @@ def enhance_speech_file(
 
     Raises
     ------
-    ValueError
-        As ``enhance_file`` and ``enhance_speech``; also if ``snr_db`` is given
+    UserError
+        As ``enhance_file`` and ``enhance_listening``; also if ``snr_db`` is given
         and the noise is silent for as long as the speech lasts.
-    FileNotFoundError
-        As ``enhance_file``.
-    FileExistsError
-        As ``enhance_file``.
     """
 
     def convert(sound):
-        speech = measure(_reader(sound), sound.samplerate)
-        sound.seek(0)
+        with AudioFile(source) as again:  # a stream cannot be rewound
+            speech = measure(again.read, again.samplerate)
         around = noise
         if around is None:
             around = noise_shaped_like(speech.loudest, sound.samplerate)
@@ -166,7 +167,7 @@ def enhance_speech_file(
             around = around.following(noise_levels)
         blocks = speech_blocks(
             generator,
-            _reader(sound),
+            sound.read,
             speech,
             around,
             snr_db=snr_db,
@@ -175,10 +176,12 @@ def enhance_speech_file(
         )
         return blocks, speech.energy if equal_power == "utterance" else None
 
-    return _convert(convert, source, destination, overwrite, on_progress)
+    return _convert(
+        convert, source, destination, overwrite, on_progress, on_defect
+    )
 
 
-def _convert(convert, source, destination, overwrite, on_progress):
+def _convert(convert, source, destination, overwrite, on_progress, on_defect):
     """Write the conversion of an audio file; return the gain due to peaks.
 
     ``convert(sound)`` takes the open source and returns an iterator of blocks,
@@ -186,8 +189,8 @@ def _convert(convert, source, destination, overwrite, on_progress):
     end, [channels], or None to leave it as it is.
     """
     source, destination = Path(source), Path(destination)
-    _check_paths(source, destination, overwrite)
-    with opened(source) as sound:
+    with AudioFile(source) as sound:
+        _check_destination(source, destination, overwrite)
         destination.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=destination.parent) as samples:
             try:
@@ -195,8 +198,8 @@ def _convert(convert, source, destination, overwrite, on_progress):
                 energy, peaks = _append(
                     samples, blocks, sound.samplerate, on_progress
                 )
-            except (ValueError, soundfile.SoundFileError) as error:
-                raise ValueError(f"{source}: {error}") from error
+            except UserError as error:
+                raise UserError(_named(source, sound, error)) from error
             gains = np.ones_like(energy)
             if wanted is not None:
                 gains = np.sqrt(power_ratio(wanted, energy))
@@ -205,33 +208,43 @@ def _convert(convert, source, destination, overwrite, on_progress):
             if peak > 1 and layout["subtype"] not in FLOAT_SUBTYPES:
                 limit = 1 / peak
                 logger.warning(
-                    f"{destination}: scaled by {20 * log10(limit):.2f} dB, as "
-                    f"its peak of {peak:.3f} exceeds full scale."
+                    f"{printable(destination)}: scaled by "
+                    f"{20 * log10(limit):.2f} dB, as its peak of {peak:.3f} "
+                    "exceeds full scale."
                 )
             samples.seek(0)
             _write(destination, layout, samples, limit * gains)
+        if defect := sound.defect():
+            logger.warning(
+                f"{printable(source)}: {defect}; enhanced as far as it goes."
+            )
+            if on_defect is not None:
+                on_defect(defect)
     return limit
 
 
-def _check_paths(source, destination, overwrite):
-    """Raise if the source cannot be read or the destination not be written."""
-    if not source.is_file():
-        raise FileNotFoundError(f"{source}: there is no such file.")
+def _check_destination(source, destination, overwrite):
+    """Raise if the destination cannot or must not be written."""
     if destination.suffix.lower() not in FORMATS:
-        raise ValueError(
-            f"{destination}: can write {' and '.join(FORMATS)}, not "
-            f"'{destination.suffix}'."
+        raise UserError(
+            f"{destination}: can write {WRITABLE}, not '{destination.suffix}'."
         )
     if destination.exists():
         if destination.samefile(source):
-            raise ValueError(f"{source}: would be overwritten by its output.")
+            raise UserError(f"{source}: would be overwritten by its output.")
         if not overwrite:
-            raise FileExistsError(f"{destination}: exists already.")
+            raise UserError(f"{destination}: exists already.")
 
 
-def _reader(sound):
-    """Return a ``read`` for ``enhanced_segments`` of an open file."""
-    return partial(sound.read, dtype="float32", always_2d=True)
+def _named(source, sound, error):
+    """Return the message of an error in a source, with the source's name."""
+    text = str(error)
+    if text.startswith(f"{source}: "):
+        return text
+    if sound.frames_read < MIN_SECONDS * sound.samplerate:  # read to its end
+        defect = sound.defect()
+        text = f"{text} The file {defect}." if defect else text
+    return f"{source}: {text}"
 
 
 def _append(samples, blocks, sample_rate, on_progress):
@@ -266,7 +279,7 @@ def _write(destination, layout, samples, gains):
     """Write the destination from raw float32 samples, with a gain per channel."""
     with (
         replacing(destination) as partial_path,
-        soundfile.SoundFile(partial_path, "w", **layout) as sound,
+        soundfile.SoundFile(os.fsencode(partial_path), "w", **layout) as sound,
     ):
         while block := samples.read(4 * BLOCK * sound.channels):
             block = np.frombuffer(block, dtype=np.float32)

@@ -1,12 +1,23 @@
-"""Plan which files a command reads, and which ones it writes."""
+"""Plan which files a command reads, and which ones it writes.
 
-import glob
+Nothing here needs torch, so that a wrong name is reported at once.
+"""
+
+import os
+import shlex
 from dataclasses import dataclass
-from itertools import takewhile
+from fnmatch import fnmatchcase
+from glob import has_magic
 from pathlib import Path
 
-from okd_brain.enhance.files import FORMATS
-from okd_brain.files import walk_audio
+from okd_brain.audio import CONVERTIBLE, printable
+from okd_brain.files import AUDIO_SUFFIXES, composed, on_disk, walk_audio
+from okd_brain.messages import UserError, listed
+
+# libsndfile's formats that each suffix may stand for; the first one is written
+# if the source has another.
+FORMATS = {".wav": ("WAV", "WAVEX", "RF64"), ".flac": ("FLAC",)}
+WRITABLE = " and ".join(FORMATS)
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,7 @@ class Job:
     destination: Path
 
 
-def plan(inputs, folder, *, also_read=()):
+def plan(inputs, output, *, also_read=()):
     """Find the files that inputs stand for, and where each one goes.
 
     Arguments
@@ -33,79 +44,197 @@ def plan(inputs, folder, *, also_read=()):
     inputs : list of str
         Files, folders and patterns. In folders, audio files are found by their
         suffix; a file that is named or matched by a pattern is always tried.
-    folder : str or Path
-        The output folder. If it lies below an input folder, its own files are not
-        inputs, so that ``okd-enhance MODEL . -o enhanced`` can be repeated.
+    output : str or Path
+        The output folder; or, for a single input, a file to write. If the folder
+        lies below an input folder, its own files are not inputs, so that
+        ``okd-enhance MODEL . -o enhanced`` can be repeated.
     also_read : sequence of str or Path
         Other files that must not be written to.
 
     Returns
     -------
-    list of Job
+    jobs : list of Job
         In the order of ``inputs``, sorted within each; none twice.
+    left_out : list of Path
+        Audio files in folders that libsndfile does not read.
 
     Raises
     ------
-    ValueError
+    UserError
         If a folder or pattern yields no file, two sources have the same
-        destination, a destination is a source or among ``also_read``, or the
-        output folder is a file.
+        destination, a destination is a source or among ``also_read``, the output
+        is a file for several sources or of another format, or it cannot be made.
 
     Example
     -------
     >>> base = getfixture("tmp_path")
     >>> (base / "in" / "a").mkdir(parents=True)
     >>> (base / "in" / "a" / "b.MP3").touch()
-    >>> [job] = plan([str(base / "in")], base / "out")
+    >>> [job], left_out = plan([str(base / "in")], base / "out")
     >>> job.destination.relative_to(base).as_posix()
     'out/a/b.wav'
     """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder}: the output folder is a file.")
-    jobs = {}
+    output = Path(output)
+    to_file = _is_file_name(output)
+    _check_place(output.parent if to_file else output)
+    folder = None if to_file else output
+    jobs, left_out = {}, []
     for text in inputs:
-        for source, relative in _find(text, folder):
-            destination = folder / relative
-            if destination.suffix.lower() not in FORMATS:
-                destination = destination.with_suffix(".wav")
-            job = jobs.setdefault(
-                destination.resolve(), Job(source, destination)
-            )
+        found, unreadable = _find(text, folder)
+        left_out += unreadable
+        for source, relative in found:
+            destination = output if to_file else _destination(output, relative)
+            key = destination.resolve()
+            job = jobs.setdefault(key, Job(source, destination))
             if job.source.resolve() != source.resolve():
-                raise ValueError(
-                    f"{job.source} and {source} would both be written to "
-                    f"{destination}. Enhance them into different folders."
-                )
+                raise UserError(_both_written(job, source, to_file))
     sources = {job.source.resolve() for job in jobs.values()}
     sources.update(Path(path).resolve() for path in also_read)
     for target, job in jobs.items():
         if target in sources:
-            raise ValueError(
+            raise UserError(
                 f"{job.destination}, the output of {job.source}, is an input. "
-                "Name another output folder."
+                f"Name another output {'file' if to_file else 'folder'}."
             )
-    return list(jobs.values())
+    return list(jobs.values()), left_out
 
 
-def _find(text, folder):
-    """Return (source, path in the output folder) of every file of one input."""
-    path = Path(text)
-    if path.is_dir():
-        base = path
-        found = walk_audio(path)
-    elif glob.has_magic(text) and not path.exists():
-        base = Path(*takewhile(lambda p: not glob.has_magic(p), path.parts))
-        found = [Path(p) for p in glob.glob(text, recursive=True)]
+def conversion(paths):
+    """Say that files are in formats that cannot be read, and what helps.
+
+    Arguments
+    ---------
+    paths : list of Path
+        At least one.
+
+    Returns
+    -------
+    str
+        A clause with their number, some names and a command.
+
+    Example
+    -------
+    >>> conversion([Path("a.m4a")])
+    '1 in a format that cannot be read (a.m4a). Convert: ffmpeg -i a.m4a a.wav'
+    """
+    first = paths[0]
+    command = ["ffmpeg", "-i", first, first.with_suffix(".wav")]
+    return (
+        f"{len(paths)} in a format that cannot be read "
+        f"({listed(map(printable, paths))}). Convert: "
+        f"{shlex.join(map(printable, command))}"
+    )
+
+
+def _is_file_name(output):
+    """Tell whether an output is a file to write, and refuse other files."""
+    suffix = output.suffix.lower()
+    if output.is_dir():
+        return False
+    if suffix in FORMATS:
+        return True
+    if suffix in AUDIO_SUFFIXES | CONVERTIBLE:
+        raise UserError(f"{output}: can write {WRITABLE}, not '{suffix}'.")
+    return False
+
+
+def _check_place(folder):
+    """Raise unless a folder exists or can be made, and takes files."""
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise UserError(
+            f"{folder}: cannot be the output folder, as {there} is a file."
+        )
+    if not os.access(there, os.W_OK):
+        raise UserError(f"{folder}: nothing can be written to {there}.")
+
+
+def _destination(folder, relative):
+    destination = folder / relative
+    if destination.suffix.lower() in FORMATS:
+        return destination
+    return destination.with_suffix(".wav")
+
+
+def _both_written(job, source, to_file):
+    """Return the message about two sources of one destination."""
+    if to_file:
+        return (
+            f"{job.destination} is one file, but {job.source} and {source} are "
+            "to be enhanced. Name a folder."
+        )
+    return (
+        f"{job.source} and {source} would both be written to "
+        f"{job.destination}. Enhance them into different folders."
+    )
+
+
+def _find(text, output_folder):
+    """Find the files of one input.
+
+    Returns (source, path in the output folder) of each, and the files in folders
+    that cannot be read.
+    """
+    base, pattern = _split(Path(text))
+    unreadable = []
+    if pattern:
+        found = sorted(set(_matches(base, pattern)))
+    elif base.is_dir():
+        found, unreadable = walk_audio(base), walk_audio(base, CONVERTIBLE)
     else:  # a missing file is reported when its turn comes
-        return [(path, Path(path.name))]
-    outputs = folder.resolve()
-    outputs_below = base.resolve() in outputs.parents
-    files = []
-    for source in sorted(found):
-        is_output = outputs_below and outputs in source.resolve().parents
-        if not (is_output or source.is_dir()):
-            files.append((source, source.relative_to(base)))
-    if not files:
-        raise ValueError(f"{text}: no audio file found.")
-    return files
+        return [(base, Path(base.name))], []
+    outputs = output_folder and output_folder.resolve()
+    if outputs and base.resolve() in outputs.parents:
+        found, unreadable = (
+            [p for p in paths if outputs not in p.resolve().parents]
+            for paths in (found, unreadable)
+        )
+    if not found:
+        more = f"; {conversion(unreadable)}" if unreadable else "."
+        raise UserError(f"{text}: no audio file found{more}")
+    return [(source, source.relative_to(base)) for source in found], unreadable
+
+
+def _split(path):
+    """Return the path before a pattern, and the parts of the pattern, if any.
+
+    The name of something that exists is no pattern, whatever it contains.
+    """
+    base = Path()
+    for number, part in enumerate(path.parts):
+        if has_magic(part) and not on_disk(base / part).exists():
+            return base, path.parts[number:]
+        base = on_disk(base / part)
+    return base, ()
+
+
+def _matches(folder, pattern, above=()):
+    """Yield the files below a folder that match the parts of a pattern.
+
+    Not ``glob``: it goes round in circles where a link leads back to a folder,
+    and sees no match between an "é" of one character and one of two.
+    """
+    if not pattern:
+        if folder.is_file():
+            yield folder
+        return
+    if not folder.is_dir():
+        return
+    first, *rest = pattern
+    if first == "**":
+        own = folder.resolve()
+        if own in above:
+            return
+        yield from _matches(folder, rest or ["*"], above)
+        for entry in folder.iterdir():
+            if entry.name[0] != "." and entry.is_dir():
+                yield from _matches(entry, pattern, (*above, own))
+    elif has_magic(first):
+        for entry in folder.iterdir():
+            hidden = entry.name[0] == "." and first[0] != "."
+            if not hidden and fnmatchcase(
+                composed(entry.name), composed(first)
+            ):
+                yield from _matches(entry, rest, above)
+    else:
+        yield from _matches(on_disk(folder / first), rest, above)

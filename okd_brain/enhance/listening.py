@@ -17,20 +17,21 @@ import torch
 from okd_brain.enhance.noise import ListenerNoise
 from okd_brain.enhance.segments import (
     SEGMENT_SECONDS,
+    checked,
     energy_of,
     enhanced_segments,
-    finite,
     reader,
     samples_of,
-    wave_of,
+    wave_like,
 )
 from okd_brain.generators import BandGainGenerator
+from okd_brain.messages import UserError
 from okd_brain.resampling import resample
 from okd_brain.signals import LEVEL_DBFS, SAMPLE_RATE
 from okd_brain.tasks import ListeningEnhancement, power_ratio
 
 
-def enhance_speech(
+def enhance_listening(
     generator,
     speech,
     sample_rate,
@@ -46,12 +47,14 @@ def enhance_speech(
     ---------
     generator : BandGainGenerator
         In evaluation mode, on any device.
-    speech : torch.Tensor
-        [samples] or [channels, samples], float, full scale 1, at least 32 ms.
+    speech : torch.Tensor or numpy.ndarray
+        Float, full scale 1, at least 32 ms: a tensor of [samples] or [channels,
+        samples], or an array of [samples] or [samples, channels], as soundfile
+        reads it.
     sample_rate : int
         Its rate in Hz.
-    noise : torch.Tensor
-        [samples], float, on the scale of the speech: the noise around the
+    noise : torch.Tensor or numpy.ndarray
+        One channel, float, on the scale of the speech: the noise around the
         listener. It is repeated if shorter than the speech, and cut if longer.
     noise_rate : int
         Its rate in Hz.
@@ -63,14 +66,14 @@ def enhance_speech(
 
     Returns
     -------
-    torch.Tensor
-        Float32, on the CPU, with the shape and rate of ``speech``, without the
-        noise. Each channel has the power of the speech ("utterance"), or frame by
+    torch.Tensor or numpy.ndarray
+        What ``speech`` is, float32, on the CPU, with its shape and rate, without
+        the noise. Each channel has the power of the speech ("utterance"), or frame by
         frame that of the speech from 47 Hz to 8 kHz. Peaks may exceed 1.
 
     Raises
     ------
-    ValueError
+    UserError
         If speech or noise is not float, not finite or silent, the speech is too
         short, the noise has several channels, or the generator is of another kind
         or in training mode.
@@ -79,7 +82,7 @@ def enhance_speech(
     -------
     >>> generator = BandGainGenerator().eval()
     >>> speech, noise = torch.randn(2, 44100), torch.randn(9000)
-    >>> enhanced = enhance_speech(generator, speech, 44100, noise, 8000)
+    >>> enhanced = enhance_listening(generator, speech, 44100, noise, 8000)
     >>> enhanced.shape
     torch.Size([2, 44100])
     >>> ratio = (enhanced**2).sum(dim=1) / (speech**2).sum(dim=1)
@@ -87,11 +90,12 @@ def enhance_speech(
     [1.0, 1.0]
     """
     samples, around = samples_of(speech), samples_of(noise)
-    if noise.ndim != 1:
-        raise ValueError(
-            f"Noise is a wave of [samples]; got shape {tuple(noise.shape)}."
+    if around.shape[1] != 1:
+        raise UserError(
+            f"Noise is a wave of one channel, [samples]; got shape "
+            f"{tuple(noise.shape)}."
         )
-    around = finite(around, 0, noise_rate)[:, 0]
+    around = checked(around, 0, noise_rate)[:, 0]
     measured = measure(reader(samples), sample_rate)
     blocks = speech_blocks(
         generator,
@@ -101,12 +105,11 @@ def enhance_speech(
         equal_power=equal_power,
         segment_seconds=segment_seconds,
     )
-    enhanced = wave_of(blocks, speech.shape)
+    enhanced = np.concatenate(list(blocks))
     if equal_power == "utterance":
-        energy = energy_of(samples_of(enhanced))
-        gains = torch.from_numpy(np.sqrt(power_ratio(measured.energy, energy)))
-        enhanced *= gains.float().reshape(*speech.shape[:-1], 1)
-    return enhanced
+        ratio = power_ratio(measured.energy, energy_of(enhanced))
+        enhanced *= np.sqrt(ratio).astype(np.float32)
+    return wave_like(enhanced, speech)
 
 
 @dataclass(frozen=True)
@@ -152,18 +155,18 @@ def measure(read, sample_rate):
 
     Raises
     ------
-    ValueError
+    UserError
         If all samples are zero, or one is not finite.
     """
     samples, energy, loudest, most = 0, 0.0, None, 0.0
     while len(block := read(SEGMENT_SECONDS * sample_rate)):
-        block = finite(block, samples, sample_rate)
+        block = checked(block, samples, sample_rate)
         own = energy_of(block)
         samples, energy = samples + len(block), energy + own
         if own.sum() > most:
             loudest, most = block, own.sum()
     if loudest is None:
-        raise ValueError(
+        raise UserError(
             f"The speech holds nothing but zeros in its {samples} samples: it "
             "has no level that could be kept."
         )
@@ -185,7 +188,7 @@ def speech_blocks(
     Arguments
     ---------
     generator : BandGainGenerator
-        As for ``enhance_speech``.
+        As for ``enhance_listening``.
     read : callable
         See ``segments.enhanced_segments``.
     speech : MeasuredSpeech
@@ -196,9 +199,9 @@ def speech_blocks(
         Ratio of speech to noise in each channel, in dB over the whole wave; by
         default, that of the given levels.
     equal_power : str
-        As for ``enhance_speech``.
+        As for ``enhance_listening``.
     segment_seconds : int
-        As for ``enhance_speech``.
+        As for ``enhance_listening``.
 
     Returns
     -------
@@ -207,12 +210,12 @@ def speech_blocks(
 
     Raises
     ------
-    ValueError
-        As ``enhance_speech``; also if ``snr_db`` is given and the noise is silent
+    UserError
+        As ``enhance_listening``; also if ``snr_db`` is given and the noise is silent
         for as long as the speech lasts.
     """
     if not isinstance(generator, BandGainGenerator):
-        raise ValueError(
+        raise UserError(
             "Listening enhancement needs a generator of band gains "
             "(BandGainGenerator), such as those of recipes/LE; got "
             f"{type(generator).__name__}."
@@ -243,7 +246,7 @@ def _noise_gains(speech, noise, power, snr_db):
     count = -(-speech.samples * SAMPLE_RATE // speech.sample_rate)
     noise_power = noise.power(count)
     if noise_power == 0:
-        raise ValueError(
+        raise UserError(
             f"The noise is silent for the {count / SAMPLE_RATE:.3f} s that the "
             "speech lasts: no ratio in dB can be set."
         )

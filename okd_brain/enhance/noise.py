@@ -6,12 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
+from speechbrain.utils.logger import get_logger
 
-from okd_brain.enhance.segments import SEGMENT_SECONDS, finite, opened
+from okd_brain.audio import AudioFile, printable
+from okd_brain.enhance.segments import SEGMENT_SECONDS, checked
+from okd_brain.messages import UserError
 from okd_brain.noises import speech_shaped
 from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE
+
+logger = get_logger(__name__)
 
 COLUMNS = ("seconds", "dbfs")
 # 45 dB above speech at -25 dBFS; a larger number is a sound pressure level.
@@ -59,7 +63,7 @@ class ListenerNoise:
 
     Raises
     ------
-    ValueError
+    UserError
         If all samples are zero.
 
     Example
@@ -74,7 +78,7 @@ class ListenerNoise:
 
     def __post_init__(self):
         if not self.samples.any():
-            raise ValueError(
+            raise UserError(
                 "the noise holds nothing but zeros; the networks need to hear "
                 "what surrounds the listener."
             )
@@ -139,27 +143,25 @@ def read_listener_noise(path):
 
     Raises
     ------
-    ValueError
-        If the file does not exist, has several channels, samples that are not
-        finite, or nothing but zeros.
+    UserError
+        If the file does not exist, is not audio, has several channels, samples
+        that are not finite or far beyond full scale, or nothing but zeros.
     """
-    if not Path(path).is_file():
-        raise ValueError(f"{path}: there is no such file.")
-    with opened(path) as sound:
+    with AudioFile(path) as sound:
         if sound.channels != 1:
-            raise ValueError(
+            raise UserError(
                 f"{path}: has {sound.channels} channels, but noise must have "
                 "one: their mean would be softer than what a listener hears. "
                 "Choose one, as in: sox noise.wav left.wav remix 1"
             )
-        try:
-            samples = sound.read(dtype="float32", always_2d=True)
-            samples = finite(samples, 0, sound.samplerate)[:, 0]
-            return ListenerNoise(
-                resample(samples, sound.samplerate, SAMPLE_RATE)
-            )
-        except (ValueError, soundfile.SoundFileError) as error:
-            raise ValueError(f"{path}: {error}") from error
+        samples = np.concatenate([np.zeros((0, 1), "f4"), *sound.read_blocks()])
+        if defect := sound.defect():
+            logger.warning(f"{printable(path)}: {defect}; used as it is.")
+    try:
+        samples = checked(samples, 0, sound.samplerate)[:, 0]
+        return ListenerNoise(resample(samples, sound.samplerate, SAMPLE_RATE))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def noise_shaped_like(speech, sample_rate):
@@ -199,7 +201,7 @@ def read_noise_levels(path):
 
     Raises
     ------
-    ValueError
+    UserError
         If the file cannot be read or has no level, or a line is not of this
         kind.
 
@@ -213,7 +215,7 @@ def read_noise_levels(path):
     try:
         text = Path(path).read_text("utf-8-sig")  # as spreadsheets write it
     except (OSError, UnicodeError) as error:
-        raise ValueError(
+        raise UserError(
             f"{path}: cannot be read as levels of noise: {error}"
         ) from error
     points = []
@@ -225,11 +227,11 @@ def read_noise_levels(path):
             continue
         try:
             points.append(_point(cells, points))
-        except ValueError as error:
+        except UserError as error:
             where = f"{path}, line {rows.line_num}"
-            raise ValueError(f"{where}: {error}") from None
+            raise UserError(f"{where}: {error}") from None
     if not points:
-        raise ValueError(
+        raise UserError(
             f"{path}: holds no level; each line is a time in seconds and a "
             "level in dBFS, as in 0.5,-30"
         )
@@ -243,17 +245,17 @@ def _point(cells, before):
     except ValueError:  # text, or another number of cells
         seconds = dbfs = math.nan
     if not (math.isfinite(seconds) and math.isfinite(dbfs)):
-        raise ValueError(
+        raise UserError(
             f"'{','.join(cells)}' is not a time in seconds and a level in "
             "dBFS, as in 0.5,-30"
         )
     if before and seconds <= before[-1][0]:
-        raise ValueError(
+        raise UserError(
             f"times must ascend, but {seconds:g} s comes after "
             f"{before[-1][0]:g} s."
         )
     if dbfs > MAX_DBFS:
-        raise ValueError(
+        raise UserError(
             f"{dbfs:g} dBFS is louder than any noise can be in a file. Levels "
             f"are RMS relative to full scale, up to {MAX_DBFS:g} dBFS; is this "
             "a sound pressure level?"

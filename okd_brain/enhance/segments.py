@@ -8,9 +8,10 @@ rate, everything above 8 kHz is lost.
 """
 
 import numpy as np
-import soundfile
 import torch
 
+from okd_brain.audio import MAX_PEAK
+from okd_brain.messages import UserError
 from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE, WINDOW_MS
 
@@ -51,18 +52,18 @@ def enhanced_segments(
 
     Raises
     ------
-    ValueError
-        If the wave is shorter than 32 ms or not finite, the result is not
-        finite, the generator is in training mode, or ``segment_seconds`` is odd
+    UserError
+        If the wave is shorter than 32 ms, not finite or far beyond full scale,
+        the result is not finite, the generator is in training mode, or ``segment_seconds`` is odd
         or less than 4.
     """
     if segment_seconds % 2 or segment_seconds < 2 * OVERLAP_SECONDS:
-        raise ValueError(
+        raise UserError(
             "segment_seconds must be even and at least "
             f"{2 * OVERLAP_SECONDS}; got {segment_seconds}."
         )
     if generator.training:
-        raise ValueError(
+        raise UserError(
             "The generator is in training mode, where dropout makes its output "
             "random. Call its eval() first."
         )
@@ -74,16 +75,16 @@ def enhanced_segments(
     phase = np.pi * (np.arange(overlap)[:, None] + 0.5) / overlap
     fade_in = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
 
-    segment = finite(read(overlap + step), 0, sample_rate)
+    segment = checked(read(overlap + step), 0, sample_rate)
     if len(segment) < MIN_SECONDS * sample_rate:
-        raise ValueError(
+        raise UserError(
             f"A wave must last at least {1000 * MIN_SECONDS:.0f} ms; got "
             f"{len(segment)} samples, "
             f"{1000 * len(segment) / sample_rate:.1f} ms."
         )
     start, held_back = 0, None
     while True:
-        following = finite(read(step), start + len(segment), sample_rate)
+        following = checked(read(step), start + len(segment), sample_rate)
         enhanced = _enhance(enhance, segment, start, sample_rate, device)
         if held_back is not None:
             enhanced[:overlap] *= fade_in
@@ -109,15 +110,15 @@ def _enhance(enhance, segment, start, sample_rate, device):
         back = resample(wave, SAMPLE_RATE, sample_rate)
         enhanced[:, channel] = back[: len(segment)]
     if not np.isfinite(enhanced).all():
-        raise ValueError(
+        raise UserError(
             "The enhanced wave is not finite. The level of the input must be "
             f"near full scale 1; its peak is {np.abs(segment).max():.3g}."
         )
     return enhanced
 
 
-def finite(samples, first, sample_rate):
-    """Return samples as float32, or raise if one of them is not finite.
+def checked(samples, first, sample_rate):
+    """Return samples as float32, or raise if one of them cannot be meant.
 
     Arguments
     ---------
@@ -135,45 +136,28 @@ def finite(samples, first, sample_rate):
 
     Raises
     ------
-    ValueError
-        With the time of the first sample that is not finite.
+    UserError
+        With the time of the first sample that is not finite, or that exceeds
+        ``audio.MAX_PEAK``.
     """
     bad = np.flatnonzero(~np.isfinite(samples).all(axis=1))
     if bad.size:
-        raise ValueError(
+        raise UserError(
             "A wave must be finite; the sample at "
             f"{(first + bad[0]) / sample_rate:.3f} s is not."
+        )
+    bad = np.flatnonzero((np.abs(samples) > MAX_PEAK).any(axis=1))
+    if bad.size:
+        raise UserError(
+            f"A wave has full scale 1 and must be within {MAX_PEAK:g}; the sample "
+            f"at {(first + bad[0]) / sample_rate:.3f} s is "
+            f"{np.abs(samples[bad[0]]).max():.5g}. Divide 16-bit integers by "
+            "32768."
         )
     return np.asarray(samples, dtype=np.float32)
 
 
-# What is read, and what comes back
-
-
-def opened(source):
-    """Open an audio file, or raise a ValueError that names it.
-
-    Arguments
-    ---------
-    source : str or Path
-        Any file that libsndfile reads.
-
-    Returns
-    -------
-    soundfile.SoundFile
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read as audio.
-    """
-    try:
-        return soundfile.SoundFile(source)
-    except (soundfile.SoundFileError, TypeError) as error:
-        # TypeError: a ".raw" file, whose layout would have to be given.
-        raise ValueError(
-            f"{source}: not audio that can be read: {error}"
-        ) from error
+# Waves in memory
 
 
 def reader(samples):
@@ -193,8 +177,10 @@ def samples_of(wave):
 
     Arguments
     ---------
-    wave : torch.Tensor
-        [samples] or [channels, samples], float.
+    wave : torch.Tensor or numpy.ndarray
+        Float, of one channel, [samples]; or of several, each kind as its own
+        libraries have it: a tensor as torchaudio, [channels, samples], an array as
+        soundfile, [samples, channels].
 
     Returns
     -------
@@ -203,21 +189,57 @@ def samples_of(wave):
 
     Raises
     ------
-    ValueError
-        If the wave has another shape or is not float.
+    UserError
+        If the wave is neither, has another shape or is not float.
     """
-    if wave.ndim not in (1, 2) or not wave.is_floating_point():
-        raise ValueError(
-            "A wave is a float tensor of [samples] or [channels, samples]; "
-            f"got {wave.dtype} of shape {tuple(wave.shape)}."
+    if isinstance(wave, torch.Tensor):
+        kind, layout = "tensor", "[channels, samples]"
+        is_float = wave.is_floating_point()
+    elif isinstance(wave, np.ndarray):
+        kind, layout = "NumPy array", "[samples, channels]"
+        is_float = np.issubdtype(wave.dtype, np.floating)
+    else:
+        raise UserError(
+            "A wave is a torch.Tensor or a numpy.ndarray; got "
+            f"{type(wave).__name__}."
         )
-    return torch.atleast_2d(wave).T.detach().cpu().numpy()
+    if wave.ndim not in (1, 2) or not is_float:
+        raise UserError(
+            f"A wave is a float {kind} of [samples] or {layout}; got "
+            f"{wave.dtype} of shape {tuple(wave.shape)}."
+        )
+    if kind == "tensor":
+        samples = torch.atleast_2d(wave).T.detach().cpu().numpy()
+    else:
+        samples = wave if wave.ndim == 2 else wave[:, None]
+    count, channels = samples.shape
+    if 0 < count < channels:
+        raise UserError(
+            f"A {kind} of several channels is {layout}; one of shape "
+            f"{tuple(wave.shape)} would have {channels} channels of {count} "
+            "samples. Transpose it."
+        )
+    return samples
 
 
-def wave_of(blocks, shape):
-    """Join blocks of [samples, channels] to a wave of the shape it had."""
-    joined = np.concatenate(list(blocks))
-    return torch.from_numpy(joined.T.copy()).reshape(shape)
+def wave_like(samples, wave):
+    """Return [samples, channels] in the kind and shape of a wave in memory.
+
+    Arguments
+    ---------
+    samples : numpy.ndarray
+        [samples, channels], float32.
+    wave : torch.Tensor or numpy.ndarray
+        As for ``samples_of``.
+
+    Returns
+    -------
+    torch.Tensor or numpy.ndarray
+        Float32; a tensor lies on the CPU.
+    """
+    if isinstance(wave, np.ndarray):
+        return samples.reshape(wave.shape)
+    return torch.from_numpy(samples.T.copy()).reshape(wave.shape)
 
 
 def energy_of(samples):

@@ -5,6 +5,7 @@ wave that fits in one segment is enhanced in one pass; a longer one differs from
 single pass by less than -30 dB (the tests hold it to that).
 """
 
+import numpy as np
 import torch
 
 from okd_brain.enhance.segments import (
@@ -12,9 +13,10 @@ from okd_brain.enhance.segments import (
     enhanced_segments,
     reader,
     samples_of,
-    wave_of,
+    wave_like,
 )
 from okd_brain.generators import BandGainGenerator
+from okd_brain.messages import UserError
 from okd_brain.tasks import SpeechEnhancement
 
 
@@ -28,8 +30,10 @@ def enhance_wave(
     generator : torch.nn.Module
         Mask estimator of ``okd_brain.generators`` in evaluation mode, on any
         device.
-    wave : torch.Tensor
-        [samples] or [channels, samples], float, full scale 1, at least 32 ms.
+    wave : torch.Tensor or numpy.ndarray
+        Float, full scale 1, at least 32 ms: a tensor of [samples] or [channels,
+        samples], or an array of [samples] or [samples, channels], as soundfile
+        reads it.
     sample_rate : int
         Its rate in Hz.
     segment_seconds : int
@@ -37,15 +41,16 @@ def enhance_wave(
 
     Returns
     -------
-    torch.Tensor
-        Float32, on the CPU, with the shape and rate of ``wave``. Peaks may
+    torch.Tensor or numpy.ndarray
+        What ``wave`` is, float32, on the CPU, with its shape and rate. Peaks may
         exceed 1.
 
     Raises
     ------
-    ValueError
-        If the wave is not float, too short or not finite, or if the generator
-        is in training mode or made for listening enhancement.
+    UserError
+        If the wave is of another kind or shape, not float, too short, not finite
+        or far beyond full scale, or if the generator is in training mode or made
+        for listening enhancement.
 
     Example
     -------
@@ -53,11 +58,14 @@ def enhance_wave(
     >>> generator = CausalLSTMGenerator().eval()
     >>> enhance_wave(generator, torch.randn(2, 44100), 44100).shape
     torch.Size([2, 44100])
+    >>> stereo = np.zeros((8000, 2))  # as soundfile.read returns it
+    >>> enhance_wave(generator, stereo, 8000).shape
+    (8000, 2)
     """
     blocks = enhanced_blocks(
         generator, reader(samples_of(wave)), sample_rate, segment_seconds
     )
-    return wave_of(blocks, wave.shape)
+    return wave_like(np.concatenate(list(blocks)), wave)
 
 
 def enhanced_blocks(
@@ -83,14 +91,14 @@ def enhanced_blocks(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``enhance_wave``.
     """
     if isinstance(generator, BandGainGenerator):
-        raise ValueError(
+        raise UserError(
             "This generator is for listening enhancement: it makes speech "
             "clearer in a known noise, and removes none. See "
-            "okd_brain.enhance.enhance_speech, or okd-enhance --task le."
+            "okd_brain.enhance_listening, or okd-enhance --task le."
         )
     task = SpeechEnhancement()
 

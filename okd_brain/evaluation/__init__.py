@@ -7,7 +7,8 @@ finds out what each model on its command line is (an export, a checkpoint that
 get and how they enhance it, and the scores become tables in ``results``.
 """
 
-from okd_brain.evaluation.command import main
-from okd_brain.evaluation.tasks import LISTENING
+from okd_brain.cli import attach
 
-__all__ = ["LISTENING", "main"]
+__getattr__, __dir__, __all__ = attach(
+    __name__, {"command": ["main"], "tasks": ["LISTENING"]}
+)

@@ -6,39 +6,17 @@
 what it reads, computes and writes.
 """
 
-import argparse
 import logging
-import sys
 from pathlib import Path
 
-import torch
-from speechbrain.utils.logger import get_logger
-from tqdm.contrib.logging import logging_redirect_tqdm
-
-from okd_brain.corpora import LAYOUTS
-from okd_brain.evaluation.files import check_headers, score_files
-from okd_brain.evaluation.systems import (
-    enhancing_system,
-    find_systems,
-    folder_system,
-)
+from okd_brain import cli, results
 from okd_brain.evaluation.tasks import ENHANCEMENT
+from okd_brain.files import check_writable
 from okd_brain.messages import UserError
 from okd_brain.metrics import METRICS, resolve_metrics
-from okd_brain.results import (
-    break_down,
-    find_conditions,
-    make_results,
-    read_conditions,
-    results_tables,
-    write_breakdown,
-    write_results,
-)
-from okd_brain.scoring import Scorer
-
-logger = get_logger(__name__)
 
 SPLIT = "test"
+OUTPUTS = ("results.json", f"scores_{SPLIT}.csv", "breakdown.json")
 
 DESCRIPTION = """\
 {title}
@@ -52,8 +30,8 @@ MODEL=NAME names the row; of several generators, NAME/target. Otherwise it is
 called as the folder, or as the target of the generator.
 
 The folders DIR, and those of enhanced files, hold the same utterances, matched
-by name (sub-folders count, suffixes do not), each of one sample rate and length
-up to 16 ms. Other rates than 16 kHz are converted.
+by name (sub-folders and links count, suffixes do not), each of one sample rate
+and length up to 16 ms. Other rates than 16 kHz are converted.
 
 {log}
 
@@ -64,7 +42,10 @@ breakdown.json (means by condition).
 EPILOG = """\
 exit status: 0 all scored; 1 some not (each with a message); 2 nothing was done,
 as the command is wrong: no such model or metric, a file without partner, rates
-or lengths that differ, two rows of one name.
+or lengths that differ, two rows of one name, an output that cannot be written;
+130 interrupted by Ctrl-C.
+
+OKD_DEBUG=1 in the environment shows where an error comes from.
 """
 
 
@@ -82,58 +63,85 @@ def main(argv=None, compared=ENHANCEMENT):
     -------
     int
         Exit status: 0 if everything is scored, 1 if something is not. A wrong
-        command exits with 2 before anything is enhanced or scored.
+        command gives 2 before anything is enhanced or scored, Ctrl-C 130.
     """
-    parser = _parser(compared)
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(format="%(levelname)s: %(message)s")
-    try:
-        metrics = resolve_metrics(arguments.metrics)
-        metrics += compared.task.reported
-        Scorer(metrics, arguments.n_jobs)
-        given = compared.pair(arguments.clean, arguments.given)
-        check_headers(given.values())
-        if arguments.log is None:
-            conditions = find_conditions(arguments.given, list(given))
-        else:
-            conditions = read_conditions(arguments.log, list(given))
-        systems = _systems(arguments, compared, given)
-        if arguments.output is not None:
-            arguments.output.mkdir(parents=True, exist_ok=True)
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        parser.error(str(error))
+    arguments = _parser(compared).parse_args(argv)
+    return cli.run(
+        _evaluate, arguments, compared, after_interrupt="Nothing was written."
+    )
 
-    with logging_redirect_tqdm():
-        scores, failures = _compare(systems, given, metrics, arguments.n_jobs)
-    _log_failures(failures)
-    results = make_results(
+
+def _evaluate(arguments, compared):
+    # Here, as they take seconds, which --help does not need.
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    from okd_brain.evaluation.files import check_headers, report
+    from okd_brain.scoring import Scorer
+
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    metrics = resolve_metrics(arguments.metrics)
+    metrics += compared.task.reported
+    device = _device(arguments.device)
+    scorer = Scorer(metrics, arguments.n_jobs)
+    given = compared.pair(arguments.clean, arguments.given)
+    check_headers(given.values())
+    if arguments.log is None:
+        conditions = results.find_conditions(arguments.given, list(given))
+    else:
+        conditions = results.read_conditions(arguments.log, list(given))
+    systems = _systems(arguments, compared, given, device)
+    folder = arguments.output
+    for name in OUTPUTS if folder is not None else ():
+        check_writable(folder / name)
+
+    with logging_redirect_tqdm(), scorer:
+        found = _compare(scorer, systems, given.values())
+    report(found)
+    scores = {name: of.scores for name, of in found.items()}
+    tested = results.make_results(
         corpus=_corpus_name(arguments.given, compared.given),
         split=SPLIT,
         scores=scores,
         origins={s.name: dict(s.origin) for s in systems if s.origin},
     )
-    breakdown = break_down(scores, conditions) if conditions else {}
-    if arguments.output is not None:
-        write_results(arguments.output, results, scores)
-        path = arguments.output / "breakdown.json"
-        write_breakdown(path, breakdown, results)
-    sys.stdout.write(f"{results_tables(results, breakdown)}\n")
-    return 1 if any(failures.values()) else 0
+    breakdown = results.break_down(scores, conditions) if conditions else {}
+    # Before they are written: a disk may be full.
+    cli.show(results.results_tables(tested, breakdown, scores))
+    if folder is not None:
+        results.write_results(folder, tested, scores)
+        results.write_breakdown(folder / OUTPUTS[-1], breakdown, tested)
+    return int(any(of.failures for of in found.values()))
 
 
-def _compare(systems, given, metrics, n_jobs):
-    """Return system -> scores, and system -> failures, of ``score_files``."""
-    scores, failures = {}, {}
-    with Scorer(metrics, n_jobs) as scorer:
-        for system in systems:
-            scores[system.name], failures[system.name] = score_files(
-                scorer, given.values(), system.signals, system.name
-            )
-    return scores, failures
+def _compare(scorer, systems, files):
+    """Return system -> FileScores."""
+    from okd_brain.evaluation.files import score_files
+
+    return {
+        system.name: score_files(scorer, files, system.signals, system.name)
+        for system in systems
+    }
+
+
+def _device(name):
+    """Return a device that this machine has, by default its first GPU."""
+    import torch
+
+    gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    if name is None:
+        return gpus[0] if gpus else "cpu"
+    if name not in ("cpu", *gpus):
+        raise UserError(
+            f"--device {name}: this machine has {', '.join(['cpu', *gpus])}; "
+            "for a GPU, PyTorch needs its driver"
+        )
+    return name
 
 
 def _corpus_name(folder, kind):
     """Return the corpus that a folder is part of: by layout, or its parent."""
+    from okd_brain.corpora import LAYOUTS
+
     path = Path(folder).resolve()
     for layout in LAYOUTS:
         for split in ("train", "test"):
@@ -143,8 +151,14 @@ def _corpus_name(folder, kind):
     return path.parent.name
 
 
-def _systems(arguments, compared, given):
+def _systems(arguments, compared, given, device):
     """Return all systems of a command line, those of every table first."""
+    from okd_brain.evaluation.systems import (
+        enhancing_system,
+        find_systems,
+        folder_system,
+    )
+
     unprocessed = compared.task.unprocessed
     own = [folder_system(unprocessed, given, {})]
     taken = {unprocessed: compared.words["untouched"]}
@@ -156,7 +170,7 @@ def _systems(arguments, compared, given):
         compared,
         arguments.clean,
         arguments.given,
-        arguments.device,
+        device,
     )
     for system in systems:
         if system.name in taken:
@@ -167,23 +181,11 @@ def _systems(arguments, compared, given):
     return own + systems
 
 
-def _log_failures(failures):
-    """Say each reason once: that of a clean file is the same for all."""
-    reasons = {}
-    for system, found in failures.items():
-        for failure in found:
-            reason = f"{failure.utterance}: {failure.reason}"
-            reasons.setdefault(reason, {})[system] = None
-    for reason, systems in reasons.items():
-        logger.error("%s (%s)", reason, ", ".join(systems))
-
-
 def _parser(compared):
-    parser = argparse.ArgumentParser(
+    parser = cli.make_parser(
         prog="evaluate.py",
         description=DESCRIPTION.format(**compared.words),
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("models", metavar="MODEL[=NAME]", nargs="+")
     parser.add_argument(
@@ -212,12 +214,11 @@ def _parser(compared):
         help="SNR, noise and speaker of the utterances (default: log_*.txt "
         f"beside the {compared.given} folder, if it knows them)",
     )
-    gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     parser.add_argument(
         "--device",
-        choices=["cpu", *gpus],
-        default=gpus[0] if gpus else "cpu",
-        help="where models enhance (default: %(default)s)",
+        metavar="DEVICE",
+        help="where models enhance: cpu, or cuda:0 and so on (default: the first "
+        "GPU, if there is one)",
     )
     parser.add_argument(
         "--n_jobs",

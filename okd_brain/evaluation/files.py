@@ -1,45 +1,54 @@
 """Files that are compared: matched by name, checked, read and scored."""
 
 import itertools
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import soundfile
+from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
+from okd_brain.audio import CONVERTIBLE, AudioFile, read_audio
+from okd_brain.cli import one_line
 from okd_brain.corpora import LENGTH_TOLERANCE_SECONDS
-from okd_brain.files import walk_audio
+from okd_brain.files import AUDIO_SUFFIXES, composed, on_disk, walk_audio
 from okd_brain.messages import UserError, listed
 from okd_brain.resampling import resample
-from okd_brain.scoring import Failure
+from okd_brain.scoring import OUT_OF_MEMORY, Failure
 from okd_brain.signals import SAMPLE_RATE
 
+logger = get_logger(__name__)
+
 PROBLEMS = 5  # in a message
+ROLES = ("clean", "enhanced", "noise")
 
 
 @dataclass(frozen=True)
 class Files:
     """The files of one utterance."""
 
-    utterance: str  # path within the folder, without suffix
-    clean: Path
+    utterance: str  # path within the folder, without suffix, as NFC
+    clean: Path | None  # if only metrics without a reference are wanted
     enhanced: Path  # or the unprocessed input of systems
     noise: Path | None = None  # that the listener hears in addition
 
     @property
     def paths(self):
-        """All of them; the clean one first."""
-        return [*filter(None, (self.clean, self.enhanced, self.noise))]
+        """Role -> path of those that there are; the clean one first."""
+        found = {role: getattr(self, role) for role in ROLES}
+        return {role: path for role, path in found.items() if path}
 
 
 @dataclass(frozen=True)
 class Signals:
     """The signals of one utterance: [samples] each, equally long, 16 kHz."""
 
-    clean: np.ndarray
+    clean: np.ndarray | None
     enhanced: np.ndarray
     noise: np.ndarray | None = None
+    defects: tuple = ()  # of str: what is missing from the files
 
     @property
     def compared(self):
@@ -49,15 +58,25 @@ class Signals:
         return self.clean, self.enhanced + self.noise, self.enhanced
 
 
+class FileScores(NamedTuple):
+    """What has become of the files that were to be scored."""
+
+    scores: dict  # utterance -> metric -> raw score; NaN where there is none
+    failures: list  # of Failure: why there is none
+    defects: list  # of str: scored files of which something is missing
+
+
 def match(clean, enhanced, noise=None):
     """Match files by their names.
 
     Arguments
     ---------
-    clean : str or Path
-        A file or a folder, whose sub-folders count as well. A name is the path
-        within the folder without its suffix: ``a/b.wav`` belongs to
-        ``a/b.flac``.
+    clean : str or Path or None
+        A file or a folder, whose sub-folders and links count as well. A name is
+        the path within the folder without its suffix: ``a/b.wav`` belongs to
+        ``a/b.flac``. Letters with accents may be composed or not (Unicode NFC,
+        NFD: macOS and Linux write them differently). None: there is no clean
+        speech.
     enhanced : str or Path
         A file or a folder likewise.
     noise : str or Path, optional
@@ -74,14 +93,14 @@ def match(clean, enhanced, noise=None):
         If a path does not exist, files and folders are mixed, a folder has no
         audio files or two of one name, or a name has no partner.
     """
-    roles = {"clean": clean, "enhanced": enhanced, "noise": noise}
-    roles = {role: Path(path) for role, path in roles.items() if path}
+    given = zip(ROLES, (clean, enhanced, noise), strict=True)
+    roles = {role: on_disk(path) for role, path in given if path}
     kinds = {role: _kind(path) for role, path in roles.items()}
     if len(set(kinds.values())) > 1:
         found = ", ".join(f"{role} is a {kind}" for role, kind in kinds.items())
         raise UserError(f"Give only files or only folders; {found}")
-    if kinds["clean"] == "file":
-        return [Files(roles["enhanced"].stem, **roles)]
+    if kinds["enhanced"] == "file":
+        return [Files(roles["enhanced"].stem, *map(roles.get, ROLES))]
     found = {role: _by_name(folder) for role, folder in roles.items()}
     names = list(found["enhanced"])
     for role, files in found.items():
@@ -91,7 +110,7 @@ def match(clean, enhanced, noise=None):
                 f"{roles[role]}: no {role} file for {listed(missing)}"
             )
     return [
-        Files(name, **{role: files[name] for role, files in found.items()})
+        Files(name, *(found.get(role, {}).get(name) for role in ROLES))
         for name in names
     ]
 
@@ -123,10 +142,10 @@ def pair_folders(clean, folder, noise=None):
         partner.
     """
     for path in (clean, folder):
-        if not Path(path).is_dir():
+        if not on_disk(path).is_dir():
             raise UserError(f"{path}: there is no such folder")
     files = {found.utterance: found for found in match(clean, folder)}
-    missing = [name for name in _by_name(Path(clean)) if name not in files]
+    missing = [name for name in _by_name(on_disk(clean)) if name not in files]
     if missing:
         raise UserError(f"{folder}: no file for {listed(missing)}")
     if noise is None:
@@ -158,21 +177,25 @@ def read(files):
     ------
     UserError
         If a file cannot be read or has more than one channel, or sample rates
-        or lengths differ.
+        or lengths differ; if the reason is that files are truncated, it is
+        those that are named.
     """
-    waves, headers = [], {}
-    for path in files.paths:
-        try:
-            wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, OSError) as error:
-            raise UserError(f"{path} cannot be read: {error}") from error
-        waves.append(wave[:, 0])
+    waves, headers, defects = {}, {}, []
+    for role, path in files.paths.items():
+        wave, rate, defect = read_audio(path)
+        waves[role] = wave[:, 0]
         headers[path] = (rate, *wave.shape)
+        if defect is not None:
+            defects.append(f"{path} {defect}")
     problem = _mismatch(headers)
     if problem is not None:
-        raise UserError(problem)
-    length = min(map(len, waves))
-    return Signals(*(resample(w[:length], rate, SAMPLE_RATE) for w in waves))
+        raise UserError("; ".join([*defects, problem]))
+    length = min(map(len, waves.values()))
+    waves = {
+        role: resample(wave[:length], rate, SAMPLE_RATE) if length else wave
+        for role, wave in waves.items()
+    }
+    return Signals(*map(waves.get, ROLES), tuple(defects))
 
 
 def score_files(scorer, files, signals=read, label=None):
@@ -185,17 +208,14 @@ def score_files(scorer, files, signals=read, label=None):
     files : iterable of Files
         Of different utterances.
     signals : callable
-        Returns the ``Signals`` of ``Files``; a ``ValueError`` is a failure of
-        that utterance.
+        Returns the ``Signals`` of ``Files``; an error is a failure of that
+        utterance, and the others go on.
     label : str, optional
         Of the progress bar.
 
     Returns
     -------
-    scores : dict
-        utterance -> metric -> raw score; NaN where there is none.
-    failures : list of Failure
-        Why there is none.
+    FileScores
 
     Example
     -------
@@ -207,22 +227,24 @@ def score_files(scorer, files, signals=read, label=None):
     ...     signal = clean + level * np.cos(np.arange(16000))
     ...     soundfile.write(folder / f"{name}.wav", signal, 16000)
     >>> files = match(folder / "clean.wav", folder / "enhanced.wav")
-    >>> scores, failures = score_files(Scorer(["si_sdr"]), files)
-    >>> round(scores["enhanced"]["si_sdr"]), failures
+    >>> found = score_files(Scorer(["si_sdr"]), files)
+    >>> round(found.scores["enhanced"]["si_sdr"]), found.failures
     (34, [])
     """
     files = list(files)
-    scored, unread = [], []
+    scored, unread, defects = [], [], []
 
     def pairs():
         bar = tqdm(files, desc=label, unit="utterance", disable=None)
         for found in bar:
             try:
-                compared = signals(found).compared
-            except ValueError as error:
-                unread.append((found.utterance, str(error)))
+                read_signals = signals(found)
+                compared = read_signals.compared
+            except Exception as error:  # whatever one file does to libraries
+                unread.append((found.utterance, _reason(found, error)))
                 continue
             scored.append(found.utterance)
+            defects.extend(read_signals.defects)
             yield compared
 
     # The names are known when the pairs have all been read.
@@ -240,7 +262,39 @@ def score_files(scorer, files, signals=read, label=None):
         for name, reason in unread
         for metric in scorer.names
     ]
-    return scores, failures
+    return FileScores(scores, failures, defects)
+
+
+def report(found):
+    """Log why utterances have no score, and which files are incomplete.
+
+    Arguments
+    ---------
+    found : dict
+        System -> FileScores. Each reason is given once: that of a clean file is
+        the same for all systems, which are named, unless a name is None.
+    """
+    texts = {}
+    for system, of in found.items():
+        for one in of.failures:
+            text = f"{one.utterance}: {one.reason}"
+            texts.setdefault((logging.ERROR, text), {})[system] = None
+        for defect in of.defects:
+            text = f"{defect}; scored as far as it goes"
+            texts.setdefault((logging.WARNING, text), {})[system] = None
+    for (level, text), systems in texts.items():
+        names = ", ".join(filter(None, systems))
+        logger.log(level, one_line(f"{text} ({names})" if names else text))
+
+
+def _reason(files, error):
+    """Return what to say of files that could not be read or enhanced."""
+    if isinstance(error, UserError):
+        return str(error)
+    paths = " and ".join(map(str, files.paths.values()))
+    if isinstance(error, MemoryError):
+        return f"{paths}: {OUT_OF_MEMORY}"
+    return f"{paths}: {type(error).__name__}: {error}"
 
 
 def check_headers(files):
@@ -259,6 +313,7 @@ def check_headers(files):
 
     Example
     -------
+    >>> import soundfile
     >>> folder = getfixture("tmp_path")
     >>> for name, rate in (("clean", 48000), ("noisy", 16000)):
     ...     (folder / name).mkdir()
@@ -279,17 +334,21 @@ def check_headers(files):
 
 def _header_problem(files):
     headers = {}
-    for path in files.paths:
+    for path in files.paths.values():
         try:
-            header = soundfile.info(path)
-        except (soundfile.SoundFileError, OSError) as error:
-            return f"{path} cannot be read: {error}"
-        headers[path] = header.samplerate, header.frames, header.channels
+            with AudioFile(path) as audio:
+                frames = audio.announced_frames
+                headers[path] = audio.samplerate, frames, audio.channels
+        except UserError as error:
+            return str(error)
     return _mismatch(headers)
 
 
 def _mismatch(headers):
-    """Say why files do not fit; path -> (sample rate, samples, channels)."""
+    """Say why files do not fit; path -> (sample rate, samples, channels).
+
+    The samples are None where a header does not say how many there are.
+    """
     for path, (_, _, channels) in headers.items():
         if channels != 1:
             return f"{path} has {channels} channels, must have 1"
@@ -303,6 +362,8 @@ def _mismatch(headers):
                 f"{other} has {other_rate} Hz, {one} {rate} Hz: convert one of "
                 "them"
             )
+        if length is None or other_length is None:
+            continue
         tolerance = LENGTH_TOLERANCE_SECONDS * rate
         if abs(length - other_length) > tolerance:
             return (
@@ -321,12 +382,20 @@ def _kind(path):
 
 
 def _by_name(folder):
-    """Return name -> path of all audio files below a folder, sorted."""
+    """Return name -> path of all audio files below a folder, sorted.
+
+    Those that cannot be read are there, too: each is a failure with its reason
+    then, and none disappears silently.
+    """
     files = {}
-    for path in walk_audio(folder):
+    for path in walk_audio(folder, AUDIO_SUFFIXES | CONVERTIBLE):
         name = path.relative_to(folder).with_suffix("").as_posix()
+        name = composed(name)
         if name in files:
-            raise UserError(f"{files[name]} and {path} have the same name")
+            raise UserError(
+                f"{files[name]} and {path} have the same name: remove or "
+                "rename one of them"
+            )
         files[name] = path
     if not files:
         raise UserError(f"{folder}: no audio files")

@@ -44,7 +44,7 @@ def enhancing_system(name, enhance, origin):
         try:
             return replace(found, enhanced=enhance(found))
         except ValueError as error:
-            where = " in ".join(map(str, given.paths[1:]))
+            where = " in ".join(map(str, [*given.paths.values()][1:]))
             raise UserError(f"{where}: {error}") from error
 
     return System(name, signals, origin)

@@ -1,17 +1,14 @@
-"""The two tasks as ``evaluate.py`` sees them: inputs, systems, words."""
+"""The two tasks as ``evaluate.py`` sees them: inputs, systems, words.
 
+``evaluate.py --help`` shows these words and has to answer at once, so that what
+enhances is imported by the functions that do.
+"""
+
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-import torch
-
-from okd_brain.enhance import enhance_speech, enhance_wave
-from okd_brain.evaluation.files import pair_folders
 from okd_brain.messages import UserError
-from okd_brain.signals import SAMPLE_RATE
-from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
-from okd_brain.tasks.ssdrc import ssdrc
 
 
 @dataclass(frozen=True)
@@ -25,15 +22,20 @@ class ComparedTask:
     16 kHz.
     """
 
-    task: (
-        type  # from ``okd_brain.tasks``; names rows and metrics of every table
-    )
+    task_name: str  # of a class of ``okd_brain.tasks``
     given: str  # "noisy" or "noise": the option, and the folder in a corpus
     pair: Callable
     enhance: Callable
     metrics: list  # by default: ``report_metrics`` of the recipe
     words: Mapping[str, str]  # on the command line
     baselines: Mapping[str, Callable] = field(default_factory=dict)
+
+    @property
+    def task(self):
+        """The class, which names rows and metrics of every table."""
+        return getattr(
+            importlib.import_module("okd_brain.tasks"), self.task_name
+        )
 
     def check(self, task, source):
         """Refuse a generator, from ``source``, that was trained otherwise."""
@@ -45,24 +47,38 @@ class ComparedTask:
 
 
 def _pair_noisy(clean, noisy, enhanced=None):
+    from okd_brain.evaluation.files import pair_folders
+
     return pair_folders(clean, enhanced or noisy)
 
 
 def _pair_with_noise(clean, noise, enhanced=None):
+    from okd_brain.evaluation.files import pair_folders
+
     return pair_folders(clean, enhanced or clean, noise)
 
 
 def _enhance_noisy(generator, task, signals):
+    import torch
+
+    from okd_brain.enhance import enhance_wave
+    from okd_brain.signals import SAMPLE_RATE
+
     wave = torch.from_numpy(signals.enhanced).contiguous()
     return enhance_wave(generator, wave, SAMPLE_RATE).numpy()
 
 
 def _enhance_in_noise(generator, task, signals):
+    import torch
+
+    from okd_brain.enhance import enhance_listening
+    from okd_brain.signals import SAMPLE_RATE
+
     speech, noise = (
         torch.from_numpy(wave).contiguous()
         for wave in (signals.clean, signals.noise)
     )
-    return enhance_speech(
+    return enhance_listening(
         generator,
         speech,
         SAMPLE_RATE,
@@ -73,11 +89,14 @@ def _enhance_in_noise(generator, task, signals):
 
 
 def _ssdrc(signals):
-    return ssdrc(signals.clean, SAMPLE_RATE).astype(np.float32)
+    from okd_brain.signals import SAMPLE_RATE
+    from okd_brain.tasks.ssdrc import ssdrc
+
+    return ssdrc(signals.clean, SAMPLE_RATE).astype("float32")
 
 
 ENHANCEMENT = ComparedTask(
-    task=SpeechEnhancement,
+    task_name="SpeechEnhancement",
     given="noisy",
     pair=_pair_noisy,
     enhance=_enhance_noisy,
@@ -100,7 +119,7 @@ one, or a manifest (.json).""",
 """``recipes/VoiceBank/okd/evaluate.py``."""
 
 LISTENING = ComparedTask(
-    task=ListeningEnhancement,
+    task_name="ListeningEnhancement",
     given="noise",
     pair=_pair_with_noise,
     enhance=_enhance_in_noise,

@@ -26,6 +26,7 @@ from okd_brain.discriminators import Discriminator
 from okd_brain.export.weights import load_weights
 from okd_brain.files import replacing
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
+from okd_brain.messages import UserError
 
 SCALAR_FORMATS = {"f8": "d", "f4": "f", "i8": "q", "i4": "i"}  # NumPy: struct
 
@@ -70,14 +71,14 @@ class AuthorsCheckpoint:
 
     Raises
     ------
-    ValueError
+    UserError
         If the file is not such a checkpoint.
     """
 
     def __init__(self, path):
         self.path = Path(path)
         if self.path.is_dir():
-            raise ValueError(
+            raise UserError(
                 f"{path} is a folder, but a checkpoint of the authors' code "
                 "is one file, such as best_model0.pth."
             )
@@ -110,7 +111,7 @@ class AuthorsCheckpoint:
 
         Raises
         ------
-        ValueError
+        UserError
             If there is none, or its weights do not fit.
         """
         weights = self._part("discriminator")
@@ -127,7 +128,7 @@ class AuthorsCheckpoint:
         part = self._tree.get(key)
         if not isinstance(part, Mapping):
             found = ", ".join(map(str, list(self._tree)[:8]))
-            raise ValueError(
+            raise UserError(
                 f"{self.path} is not a checkpoint of the authors' code, which "
                 f"keeps weights under the key '{key}': its keys are {found}."
             )
@@ -150,12 +151,12 @@ def write_checkpoint(path, *, generator, discriminator=None, epoch=0):
 
     Raises
     ------
-    ValueError
+    UserError
         If the file exists, or their code has no such network.
     """
     path = Path(path)
     if path.exists():
-        raise ValueError(f"{path} exists already: name a new file.")
+        raise UserError(f"{path} exists already: name a new file.")
     checkpoint = {"epoch": epoch, "generator": weights_for_authors(generator)}
     if discriminator is not None:
         checkpoint["discriminator"] = weights_for_authors(discriminator)
@@ -182,7 +183,7 @@ def weights_for_authors(network):
 
     Raises
     ------
-    ValueError
+    UserError
         If their code has no such network.
 
     Example
@@ -197,7 +198,7 @@ def weights_for_authors(network):
     if isinstance(network, Discriminator):
         channels = own["convolutions.0.weight_orig"].shape[1]
         if "BN.weight" not in weights or channels != 2:
-            raise ValueError(
+            raise UserError(
                 "The authors' discriminator normalises two channels, clean "
                 f"and degraded; this one has {channels} and "
                 f"{'normalises' if network.norm else 'does not normalise'} "
@@ -211,7 +212,7 @@ def _names(network):
     """Return (our name, their name) of each tensor of a network."""
     prefixes = PREFIXES.get(type(network))
     if prefixes is None:
-        raise ValueError(
+        raise UserError(
             "The authors' code has no network like a "
             f"{type(network).__name__}: they published speech enhancement only."
         )
@@ -242,7 +243,7 @@ def _fill(network, weights, source):
         if found.get(key, shape) != shape
     ]
     if faults:
-        raise ValueError(
+        raise UserError(
             f"{source} is not the network of the authors' code that would "
             f"become a {type(network).__name__}: {'; '.join(faults)}."
         )

@@ -5,7 +5,9 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from okd_brain.export.sources import find_export
 from okd_brain.generators import BandGainGenerator
+from okd_brain.messages import UserError
 from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
 
 FILE = "model.json"
@@ -69,16 +71,16 @@ def read_details(source):
 
     Raises
     ------
-    ValueError
+    UserError
         If the file is not one that an export writes.
     """
-    path = Path(source) / FILE
+    path = Path(find_export(source)) / FILE
     if not path.is_file():
         return {}
     try:
         return dict(json.loads(path.read_text("utf-8"))["details"])
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ValueError(
+        raise UserError(
             f"{path} is not what an export says of itself ({error!r})."
         ) from error
 

@@ -9,22 +9,18 @@ beside the generators, with the names of their heads, for fine-tuning.
 """
 
 import json
-import re
 from contextlib import contextmanager
 from pathlib import Path
-
-from speechbrain.utils.fetching import FetchFrom, FetchSource, fetch
 
 from okd_brain import __version__
 from okd_brain.discriminators import Discriminator
 from okd_brain.export.details import FILE, json_values, task_of
+from okd_brain.export.sources import WEIGHTS, weights_path
 from okd_brain.export.texts import hyperparams_yaml, model_card
 from okd_brain.export.weights import fill, load_weights, save_weights
 from okd_brain.files import replacing_folder
 from okd_brain.generators import GENERATORS
-
-WEIGHTS = "enhance_model.ckpt"  # SpeechBrain: <name of the loadable>.ckpt
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")  # namespace/name
+from okd_brain.messages import UserError
 
 
 def export_generator(generator, folder, *, name, details):
@@ -107,9 +103,10 @@ def load_generator(source):
     Arguments
     ---------
     source : str or Path
-        A folder written by ``export_generator``, a folder with SpeechBrain's
-        published MetricGAN+, or its id on the Hugging Face hub, such as
-        "speechbrain/metricgan-plus-voicebank" (fetched once, then cached).
+        A folder written by ``export_generator``, the output folder of a run with
+        one generator, a folder with SpeechBrain's published MetricGAN+, or its id
+        on the Hugging Face hub, such as "speechbrain/metricgan-plus-voicebank"
+        (fetched once, then cached).
 
     Returns
     -------
@@ -122,7 +119,7 @@ def load_generator(source):
         If there is no such folder or hub model, or its weights do not fit one of
         these classes in every key and shape.
     """
-    return read_generator(_weights_path(source))
+    return read_generator(weights_path(source))
 
 
 def read_generator(path):
@@ -153,7 +150,7 @@ def read_generator(path):
     if len(kinds) != 1:
         prefixes = " or ".join(f"'{prefix}*'" for prefix in GENERATORS)
         found = ", ".join(str(key) for key in list(weights)[:3])
-        raise ValueError(
+        raise UserError(
             f"{path} holds no generator that okd_brain knows: its keys are "
             f"{found} ... where {prefixes} is needed."
         )
@@ -238,7 +235,7 @@ def load_discriminator(folder):
         entries = json.loads(listing.read_text("utf-8"))["discriminators"]
         named = [(str(e["weights"]), tuple(e["heads"])) for e in entries]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ValueError(
+        raise UserError(
             f"{folder} is not a folder of exported discriminators: cannot read "
             f"{listing.name} in it ({error!r})."
         ) from error
@@ -262,7 +259,7 @@ def _replacing_export(folder, patterns):
     folder = Path(folder).resolve()
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.is_dir() or not any(path.match(p) for p in patterns):
-            raise ValueError(
+            raise UserError(
                 f"Cannot export to {folder}: it holds '{path.name}', which no "
                 "export wrote and which would be lost. Name a new folder."
             )
@@ -272,22 +269,3 @@ def _replacing_export(folder, patterns):
 
 def _write(path, text):
     path.write_text(text, encoding="utf-8")
-
-
-def _weights_path(source):
-    """Return the local path to the weights of a folder or hub model."""
-    if Path(source).is_dir():
-        return Path(source) / WEIGHTS
-    if not HUB_ID.fullmatch(str(source)):
-        raise ValueError(
-            f"'{source}' is not a folder, nor could it be the id of a hub "
-            "model (namespace/name)."
-        )
-    hub = FetchSource(FetchFrom.HUGGING_FACE, str(source))
-    try:
-        return fetch(WEIGHTS, source=hub)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"'{source}' is not a folder here, and {WEIGHTS} could not be "
-            f"fetched from a hub model of this name: {error}"
-        ) from error

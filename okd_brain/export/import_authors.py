@@ -6,24 +6,14 @@
 ``okd-import --help`` says what it reads and writes.
 """
 
-import argparse
 import logging
 import sys
 from pathlib import Path
 
-from speechbrain.utils.logger import get_logger
+from okd_brain import cli, export
+from okd_brain.messages import UserError
 
-from okd_brain.export.authors import AuthorsCheckpoint, write_checkpoint
-from okd_brain.export.details import read_details
-from okd_brain.export.folders import (
-    export_discriminator,
-    export_generator,
-    load_discriminator,
-    load_generator,
-)
-from okd_brain.metrics import parse_targets
-
-logger = get_logger("okd_brain.export.import_authors")  # also with python -m
+logger = logging.getLogger("okd_brain.export.import_authors")  # with -m, too
 
 DESCRIPTION = """\
 Turn a checkpoint of the authors' MetricGAN-OKD code into an export folder, for
@@ -64,7 +54,7 @@ def import_checkpoint(checkpoint, folder, *, name=None):
 
     Raises
     ------
-    ValueError
+    UserError
         If the weights are not finite, or the folder holds files that no export
         wrote.
     """
@@ -73,7 +63,7 @@ def import_checkpoint(checkpoint, folder, *, name=None):
         details["epoch"] = checkpoint.epoch
     if checkpoint.test_scores:
         details["scores on the authors' test set"] = checkpoint.test_scores
-    return export_generator(
+    return export.export_generator(
         checkpoint.generator,
         folder,
         name=name or Path(folder).resolve().name,
@@ -100,14 +90,16 @@ def export_for_authors(source, path, *, discriminator=None):
 
     Raises
     ------
-    ValueError
+    UserError
         If there is no such export, or the authors' code has no such network.
     """
+    from okd_brain.export.authors import write_checkpoint
+
     network = None
     if discriminator is not None:
-        networks = load_discriminator(discriminator)
+        networks = export.load_discriminator(discriminator)
         if len(networks) != 1:
-            raise ValueError(
+            raise UserError(
                 f"{discriminator} holds {len(networks)} separate "
                 "discriminators, but the authors' code has one with several "
                 "heads (discriminator: shared)."
@@ -115,28 +107,34 @@ def export_for_authors(source, path, *, discriminator=None):
         network = networks[0][0]
     write_checkpoint(
         path,
-        generator=load_generator(source),
+        generator=export.load_generator(source),
         discriminator=network,
         # A published MetricGAN+ states no epoch.
-        epoch=int(read_details(source).get("epoch") or 0),
+        epoch=int(export.read_details(source).get("epoch") or 0),
     )
     return Path(path)
 
 
 def _import_from_authors(arguments):
     if (arguments.discriminator is None) != (arguments.heads is None):
-        raise ValueError(
+        raise UserError(
             "--discriminator and --heads go together: the folder to write "
             "and what the outputs stand for."
         )
+    from okd_brain.export.authors import AuthorsCheckpoint
+    from okd_brain.metrics import parse_targets
+
     checkpoint = AuthorsCheckpoint(arguments.source)
     discriminator = None
     if arguments.discriminator is not None:
-        parse_targets([arguments.heads])  # known metrics, each once
+        try:
+            parse_targets([arguments.heads])  # known metrics, each once
+        except ValueError as error:
+            raise UserError(f"--heads: {error}") from error
         discriminator = checkpoint.discriminator()
         outputs = discriminator.linears[-1].out_features
         if outputs != len(arguments.heads):
-            raise ValueError(
+            raise UserError(
                 f"The discriminator of {arguments.source} has {outputs} "
                 f"outputs, but --heads names {len(arguments.heads)}: "
                 f"{' '.join(arguments.heads)}."
@@ -147,7 +145,7 @@ def _import_from_authors(arguments):
     kind = "causal" if checkpoint.generator.causal else "not causal"
     logger.info(f"{folder}: generator, {kind}. Try okd-enhance {folder}")
     if discriminator is not None:
-        folder = export_discriminator(
+        folder = export.export_discriminator(
             [discriminator], arguments.discriminator, heads=[arguments.heads]
         )
         logger.info(
@@ -158,7 +156,7 @@ def _import_from_authors(arguments):
 def _export_to_authors(arguments):
     for option in ("heads", "name"):
         if getattr(arguments, option) is not None:
-            raise ValueError(
+            raise UserError(
                 f"--{option} has no place in the authors' files: leave it out."
             )
     path = export_for_authors(
@@ -180,13 +178,10 @@ def main(argv=None):
     Returns
     -------
     int
-        Exit status 0; a wrong command or source exits with 2.
+        Exit status: 0, or 2 for a wrong command or source.
     """
-    parser = argparse.ArgumentParser(
-        prog="okd-import",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = cli.make_parser(
+        prog="okd-import", description=DESCRIPTION, epilog=EPILOG
     )
     parser.add_argument(
         "source",
@@ -228,11 +223,7 @@ def main(argv=None):
     convert = (
         _export_to_authors if arguments.to_authors else _import_from_authors
     )
-    try:
-        convert(arguments)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    return 0
+    return cli.run(convert, arguments)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import torch
 
+from okd_brain.messages import UserError
+
 
 def save_weights(module, path):
     """Save the weights of a network, from whatever device it is on.
@@ -17,13 +19,13 @@ def save_weights(module, path):
 
     Raises
     ------
-    ValueError
+    UserError
         If a weight is not finite.
     """
     weights = module.state_dict()  # with the metadata that spectral_norm reads
     for key, value in weights.items():
         if not torch.isfinite(value).all():
-            raise ValueError(
+            raise UserError(
                 f"{type(module).__name__} has weights that are not finite in "
                 f"{key}: training diverged, and nothing is exported."
             )
@@ -47,20 +49,20 @@ def load_weights(path):
 
     Raises
     ------
-    ValueError
+    UserError
         If the file does not exist or holds something else.
     """
     if not path.is_file():
-        raise ValueError(f"{path.parent} holds no {path.name}.")
+        raise UserError(f"{path.parent} holds no {path.name}.")
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # The unpickler raises errors of any class on bytes that are no pickle.
-        raise ValueError(
+        raise UserError(
             f"{path} is not a file of weights ({type(error).__name__})."
         ) from error
     if not isinstance(weights, Mapping) or not weights:
-        raise ValueError(f"{path} holds no dict of weights.")
+        raise UserError(f"{path} holds no dict of weights.")
     return weights
 
 
@@ -83,11 +85,12 @@ def fill(module, weights, path):
 
     Raises
     ------
-    ValueError
+    UserError
         If a key is missing, unexpected, or has another shape.
     """
     try:
         module.load_state_dict(weights)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"{path} does not fit: {error}") from error
+        reason = " ".join(str(error).split())  # torch has a line for each fault
+        raise UserError(f"{path} does not fit: {reason}") from error
     return module

@@ -25,8 +25,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import rfft
 
 SAMPLE_RATE = 16000
 FRAME = 480  # 30 ms
@@ -226,7 +226,7 @@ def frame_spectra(signal):
     features = np.empty((len(frames), _spectrum_maps().shape[1]))
     for start in range(0, len(frames), BLOCK_FRAMES):
         block = slice(start, start + BLOCK_FRAMES)
-        spectrum = rfft(frames[block] * window(), FFT_SIZE)
+        spectrum = scipy.fft.rfft(frames[block] * window(), FFT_SIZE)
         power = spectrum.real**2 + spectrum.imag**2
         features[block] = power @ _spectrum_maps()
     # Bands and lags first: what follows runs along the frames.

@@ -11,6 +11,8 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from okd_brain.messages import MissingPackage
+
 SAMPLE_RATE = 16000
 OPINION_RANGE = (1.0, 5.0)
 MODULE_OF_EXTRA = {"dnsmos": "speechmos", "visqol": "visqol"}
@@ -43,11 +45,11 @@ def check_installed(name, extra):
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingPackage
         With the command that installs it.
     """
     if not is_installed(extra):
-        raise ModuleNotFoundError(
+        raise MissingPackage(
             f"{name} needs the package {MODULE_OF_EXTRA[extra]!r}:"
             f" pip install 'okd[{extra}]'"
         )

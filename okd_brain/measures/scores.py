@@ -8,7 +8,6 @@ results on VoiceBank-DEMAND.
 import warnings
 
 import numpy as np
-from pystoi import stoi as pystoi_stoi
 
 from okd_brain.measures import optional
 
@@ -82,6 +81,9 @@ def stoi(pair, extended=False):
         If fewer than 30 frames of the reference are within 40 dB of its
         loudest one.
     """
+    # Here, as it takes a second: ``--help`` lists metrics without it.
+    from pystoi import stoi as pystoi_stoi
+
     state = np.random.get_state()
     np.random.seed(0)
     try:

@@ -18,9 +18,8 @@ follow it in how it treats the ends of a signal (``masked``, ``_stacks``).
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import rfft
-from scipy.signal.windows import hann
 
 from okd_brain.measures.checks import (
     check_degraded,
@@ -93,6 +92,23 @@ class SIIBReference:
         into that many seconds. 25 gives NELE-GAN's figures, at ten times the
         cost; a repetition adds no information.
 
+    Attributes
+    ----------
+    samples : int
+        Length of the reference, and of what is compared with it.
+    scale : float
+        Gain that gives the reference unit variance.
+    active : numpy.ndarray
+        [active], indices of the frames that are not pauses.
+    floor : numpy.ndarray
+        [28], least log power of the bands, in nats.
+    basis : numpy.ndarray
+        [420, 420], from stacks to uncorrelated components.
+    varies : numpy.ndarray
+        [420], bool: components with variance.
+    components : numpy.ndarray
+        [active - 15, 420], those of the reference, of unit power.
+
     Raises
     ------
     ValueError
@@ -118,8 +134,8 @@ class SIIBReference:
             min_seconds=MIN_SECONDS,
         )
         self.samples = len(reference)
-        self._scale = 1 / np.std(reference)
-        active = active_frames(self._scale * reference)
+        self.scale = 1 / np.std(reference)
+        active = active_frames(self.scale * reference)
         if active.sum() < MIN_ACTIVE_FRAMES:
             raise ValueError(
                 f"SIIB needs {MIN_ACTIVE_FRAMES / FRAMES_PER_SECOND} s of"
@@ -131,23 +147,23 @@ class SIIBReference:
             active_seconds = active.sum() / FRAMES_PER_SECOND
             self._tiles = max(1, int(tile_seconds / active_seconds))
         reference = self._prepare(reference)
-        self._active = np.flatnonzero(active_frames(reference))
-        levels = log_power(reference, self._active)
-        self._floor = levels.min(axis=0)
-        stacks = _stacks(masked(levels, self._floor))
-        variance, self._basis = np.linalg.eigh(np.cov(stacks.T))
-        self._varies = variance > _NO_VARIANCE * variance[-1]
-        components = stacks @ self._basis
+        self.active = np.flatnonzero(active_frames(reference))
+        levels = log_power(reference, self.active)
+        self.floor = levels.min(axis=0)
+        stacks = _stacks(masked(levels, self.floor))
+        variance, self.basis = np.linalg.eigh(np.cov(stacks.T))
+        self.varies = variance > _NO_VARIANCE * variance[-1]
+        components = stacks @ self.basis
         # Without variance all rows are the mean up to rounding.
-        components[:, ~self._varies] = components[:, ~self._varies].mean(axis=0)
+        components[:, ~self.varies] = components[:, ~self.varies].mean(axis=0)
         power = (components**2).sum(axis=0)
-        power[~self._varies] = power[~self._varies].sum()
-        self._components = components / np.sqrt(np.where(power > 0, power, 1))
+        power[~self.varies] = power[~self.varies].sum()
+        self.components = components / np.sqrt(np.where(power > 0, power, 1))
 
     @property
     def nbytes(self):
         """Size of what is kept, in bytes."""
-        arrays = (self._active, self._floor, self._basis, self._components)
+        arrays = (self.active, self.floor, self.basis, self.components)
         return sum(array.nbytes for array in arrays)
 
     def score(self, degraded):
@@ -171,13 +187,13 @@ class SIIBReference:
             If the length differs or a sample is not finite.
         """
         degraded = check_degraded(degraded, name="SIIB", samples=self.samples)
-        levels = log_power(self._prepare(degraded), self._active)
+        levels = log_power(self._prepare(degraded), self.active)
         # The authors' program gives silence a high score: its rules at the ends
         # of the signal make everything that is left of it agree.
-        if is_constant(degraded) or (levels <= self._floor).all():
+        if is_constant(degraded) or (levels <= self.floor).all():
             return 0.0
-        stacks = _stacks(masked(levels, self._floor))
-        determination = self._determination(stacks @ self._basis)
+        stacks = _stacks(masked(levels, self.floor))
+        determination = self._determination(stacks @ self.basis)
         nats = np.log1p(-(PRODUCTION_CORRELATION**2) * determination)
         nats = self._joined(np.ones(DIMENSIONS)) @ nats
         return float(-BITS_PER_NAT_OF_COMPONENT * nats)
@@ -189,16 +205,16 @@ class SIIBReference:
         spectra have no mean, and that of their stacks is an end effect.
         """
         power = self._joined((components**2).sum(axis=0))
-        shared = self._joined((components * self._components).sum(axis=0))
+        shared = self._joined((components * self.components).sum(axis=0))
         return shared**2 / np.where(power > 0, power, 1)
 
     def _joined(self, values):
         """Return values per dimension, with the sum of the steady ones last."""
-        return np.append(values[self._varies], values[~self._varies].sum())
+        return np.append(values[self.varies], values[~self.varies].sum())
 
     def _prepare(self, signal):
         """Put a signal on the reference's scale and tile it."""
-        return np.tile(self._scale * signal, self._tiles)
+        return np.tile(self.scale * signal, self._tiles)
 
 
 def _stacks(spectrum):
@@ -212,12 +228,13 @@ def _stacks(spectrum):
 
 
 @lru_cache(maxsize=1)
-def _window():
-    return hann(FRAME, sym=False)
+def window():
+    """Return the Hann window of a frame, [400]."""
+    return scipy.signal.windows.hann(FRAME, sym=False)
 
 
 @lru_cache(maxsize=1)
-def _filterbank():
+def filterbank():
     """Return powers of gammatone filters evenly spaced in ERB, [201, 28]."""
     erb_rate = 21.4 * np.log10(1 + 0.00437 * np.array(BAND_RANGE_HZ))
     spaced = np.linspace(*erb_rate, BANDS)
@@ -233,7 +250,7 @@ def _filterbank():
 
 def _frames(signal):
     """Return windowed frames, without one that ends with the signal."""
-    return sliding_window_view(signal[:-1], FRAME)[::HOP] * _window()
+    return sliding_window_view(signal[:-1], FRAME)[::HOP] * window()
 
 
 def active_frames(reference):
@@ -249,8 +266,8 @@ def log_power(signal, active):
 
     The signal is on a scale on which the reference has unit variance.
     """
-    spectrum = rfft(_frames(signal)[active])
-    power = (spectrum.real**2 + spectrum.imag**2) @ _filterbank()
+    spectrum = scipy.fft.rfft(_frames(signal)[active])
+    power = (spectrum.real**2 + spectrum.imag**2) @ filterbank()
     return np.log(power + np.finfo(float).eps)
 
 

@@ -19,6 +19,7 @@ from okd_brain.measures.checks import (
     check_signal,
     check_varies,
 )
+from okd_brain.messages import MissingPackage, UserError
 
 # "+" and "*" are for targets; names are those of folders and of modules.
 FORBIDDEN_IN_NAMES = "+*./\\"
@@ -137,7 +138,7 @@ class Metric:
 
     Raises
     ------
-    ValueError
+    UserError
         If the values contradict each other.
 
     Example
@@ -202,6 +203,8 @@ class Metric:
             return self.floor
         try:
             value = float(self._call(pair))
+        except MissingPackage:
+            raise
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from error
         if not math.isfinite(value) and value != self.perfect:
@@ -264,31 +267,31 @@ class Metric:
 
     def _check_fields(self):
         if not self.name or any(c in self.name for c in FORBIDDEN_IN_NAMES):
-            raise ValueError(
+            raise UserError(
                 f"A metric's name may not be empty nor contain any of"
                 f" {FORBIDDEN_IN_NAMES!r}; got {self.name!r}"
             )
         if self.hears not in LISTENERS:
-            raise ValueError(
+            raise UserError(
                 f"{self.name}: hears must be one of {LISTENERS};"
                 f" got {self.hears!r}"
             )
         if not 0 <= self.clean_label <= 1:
-            raise ValueError(
+            raise UserError(
                 f"{self.name}: clean_label must be within [0, 1];"
                 f" got {self.clean_label}"
             )
         if self.perfect is not None:
             rises = self.perfect > self.floor
             if rises != self.higher_is_better:
-                raise ValueError(
+                raise UserError(
                     f"{self.name}: floor {self.floor} and perfect"
                     f" {self.perfect} contradict"
                     f" higher_is_better={self.higher_is_better}"
                 )
         has_line = self.perfect is not None and math.isfinite(self.perfect)
         if self.curve is None and not has_line:
-            raise ValueError(
+            raise UserError(
                 f"{self.name}: with perfect={self.perfect} there is no line"
                 " from floor to perfect; give a curve"
             )

@@ -15,7 +15,8 @@ judged by what reaches the ear, noise included, and quality by what the device
 plays; elsewhere these are one signal.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib import import_module
 from importlib.metadata import version
 
 from okd_brain.measures import (
@@ -26,13 +27,25 @@ from okd_brain.measures import (
     siib,
     wideband_pesq,
 )
-from okd_brain.messages import offer
+from okd_brain.messages import UserError, offer
 from okd_brain.metrics.record import Linear, Logistic, Metric, PairScore
 
 _PESQ_VERSION = f"1 pesq {version('pesq')}"
 _STOI_VERSION = f"1 pystoi {version('pystoi')}"
 _DNSMOS_SOURCE = "Reddy et al., ICASSP 2021 and 2022; speechmos"
 _COMPOSITE_SOURCE = "Hu and Loizou, IEEE TASLP 16(1), 2008; wide-band PESQ"
+
+
+@dataclass(frozen=True)
+class _Twin:
+    """Make a twin; torch is imported then, since workers read the table."""
+
+    module: str
+    kind: str
+
+    def __call__(self, sample_rate):
+        twins = import_module(f"okd_brain.measures.twins.{self.module}")
+        return getattr(twins, self.kind)(sample_rate)
 
 
 def _composite(name, function):
@@ -45,6 +58,7 @@ def _composite(name, function):
         hears="device",
         version=_PESQ_VERSION,
         source=_COMPOSITE_SOURCE,
+        twin=_Twin("composite", f"{name.upper()}Twin"),
     )
 
 
@@ -58,6 +72,7 @@ def _stoi(name, function, source):
         min_seconds=0.4,
         version=_STOI_VERSION,
         source=source,
+        twin=_Twin("stoi", f"{name.upper()}Twin"),
     )
 
 
@@ -89,6 +104,7 @@ METRICS = {
             hears="device",
             version=_PESQ_VERSION,
             source="ITU-T P.862.2 (2007); label: MetricGAN-OKD's code",
+            twin=_Twin("pesq", "PESQTwin"),
         ),
         _composite("csig", scores.csig),
         _composite("cbak", scores.cbak),
@@ -101,6 +117,7 @@ METRICS = {
             hears="device",
             version="1",
             source="Loizou, Speech Enhancement, 2007; as in CBAK",
+            twin=_Twin("composite", "SegSNRTwin"),
         ),
         _stoi("stoi", scores.stoi, "Taal et al., IEEE TASLP 19(7), 2011"),
         _stoi(
@@ -118,6 +135,7 @@ METRICS = {
             hears="device",
             version="1",
             source="Le Roux et al., ICASSP 2019, eq. 3 and 4",
+            twin=_Twin("si_sdr", "SISDRTwin"),
         ),
         Metric(
             "siib",
@@ -128,6 +146,7 @@ METRICS = {
             min_seconds=siib.MIN_SECONDS,
             version="1",
             source="Van Kuyk et al., IEEE/ACM TASLP 26(11), 2018; NELE-GAN's label",
+            twin=_Twin("siib", "SIIBTwin"),
         ),
         Metric(
             "haspi",
@@ -147,6 +166,7 @@ METRICS = {
             min_seconds=haspi.MIN_SECONDS,
             version="1",
             source="Li and Yamagishi, ICASSP 2021, code; label too",
+            twin=_Twin("haspi", "HASPILinearTwin"),
         ),
         _dnsmos("dnsmos_ovrl", scores.dnsmos_ovrl),
         _dnsmos("dnsmos_sig", scores.dnsmos_sig),
@@ -211,10 +231,10 @@ def with_curve(*, metric, curve):
 def look_up(name, known):
     """Return the record of a name.
 
-    A ValueError offers names like an unknown one; a ModuleNotFoundError says
-    how to install what the metric needs.
+    A UserError offers names like an unknown one; a MissingPackage says how to
+    install what the metric needs.
     """
     if name not in known:
-        raise ValueError(f"Unknown metric {name!r}{offer(name, sorted(known))}")
+        raise UserError(f"Unknown metric {name!r}{offer(name, sorted(known))}")
     check_installed(name, known[name].extra)
     return known[name]

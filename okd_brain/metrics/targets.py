@@ -6,6 +6,7 @@ from itertools import chain, count
 
 import numpy as np
 
+from okd_brain.messages import UserError
 from okd_brain.metrics.record import Metric
 from okd_brain.metrics.table import METRICS, look_up
 
@@ -153,9 +154,9 @@ def resolve_metrics(metrics):
 
     Raises
     ------
-    ValueError
+    UserError
         If a name is unknown, or two different records share one.
-    ModuleNotFoundError
+    MissingPackage
         If a metric needs a package that is not installed.
 
     Example
@@ -187,10 +188,10 @@ def parse_targets(targets):
 
     Raises
     ------
-    ValueError
+    UserError
         If the nesting is wrong, a name is unknown, a term or a target names
         something twice, or a weight is not a positive number or has no effect.
-    ModuleNotFoundError
+    MissingPackage
         If a metric needs a package that is not installed.
 
     Example
@@ -228,7 +229,7 @@ def _check_nesting(targets):
         return isinstance(items, list | tuple) and len(items) > 0
 
     if not is_filled(targets) or not all(map(is_filled, targets)):
-        raise ValueError(
+        raise UserError(
             "targets must be a list with one list of terms per generator,"
             f" e.g. [[pesq], [csig+cbak]]; got {targets!r}"
         )
@@ -240,7 +241,7 @@ def _known_metrics(items):
     for metric in items:
         if isinstance(metric, Metric):
             if own.setdefault(metric.name, metric) != metric:
-                raise ValueError(
+                raise UserError(
                     f"Two different metrics have the name {metric.name!r}"
                 )
     return {**METRICS, **own}
@@ -253,7 +254,7 @@ def _parse_weight(item, alone):
     if not star:
         return 1.0, name
     if "+" in text:
-        raise ValueError(
+        raise UserError(
             f"{text!r}: a mean is one head, whose metrics weigh the same; to"
             " weigh metrics, list them, as in [3*pesq, csig]"
         )
@@ -262,12 +263,12 @@ def _parse_weight(item, alone):
     except ValueError:
         weight = math.nan
     if not (0 < weight < math.inf):
-        raise ValueError(
+        raise UserError(
             f"{text!r}: the weight of a term must be a positive number before"
             f' the "*", as in 3*pesq; got {written!r}'
         )
     if alone:
-        raise ValueError(
+        raise UserError(
             f"{text!r}: a weight compares the terms of one generator, and this"
             f" one has no other; write {name}, and set alpha to weigh it"
             " against the mimicry"
@@ -288,7 +289,7 @@ def _parse_term(name, known):
 
 def _check_distinct(names, where):
     if len(set(names)) < len(names):
-        raise ValueError(f"{where!r} names the same thing twice in one place")
+        raise UserError(f"{where!r} names the same thing twice in one place")
 
 
 def _free_name(name, taken):

@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+from okd_brain.files import composed
 from okd_brain.messages import UserError, listed
 from okd_brain.results.statistics import json_means
 
@@ -46,12 +47,15 @@ def read_conditions(path, utterances):
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        # Names of files may be in any encoding; they are compared only.
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
+    if "\0" in text:
+        raise UserError(f"{path}: cannot be read: it is not UTF-8 text")
     is_manifest = path.suffix.lower() == ".json"
     known = _manifest(path, text) if is_manifest else _log(path, text)
-    missing = [name for name in utterances if name not in known]
+    missing = [name for name in utterances if composed(name) not in known]
     if missing:
         raise UserError(f"{path}: does not describe {listed(missing)}")
     shared = _shared(known, utterances)
@@ -178,7 +182,11 @@ def _log(path, text):
                 f"dB, like 'p232_001 bus 17.5'; is {line!r}"
             ) from error
         speaker = name.split("_")[0]  # as in paired corpora
-        known[name] = {"snr_db": snr_db, "noise": noise, "speaker": speaker}
+        known[composed(name)] = {
+            "snr_db": snr_db,
+            "noise": noise,
+            "speaker": speaker,
+        }
     return known
 
 
@@ -191,7 +199,7 @@ def _manifest(path, text):
 
 def _described(entries):
     return {
-        name: {
+        composed(name): {
             condition: _READERS[condition](entry[condition])
             for condition in CONDITIONS
             if entry.get(condition) is not None
@@ -202,14 +210,15 @@ def _described(entries):
 
 def _shared(known, utterances):
     """Keep the conditions that all utterances have."""
+    described = {name: known[composed(name)] for name in utterances}
     shared = [
         condition
         for condition in CONDITIONS
-        if all(condition in known[name] for name in utterances)
+        if all(condition in values for values in described.values())
     ]
     return {
-        name: {condition: known[name][condition] for condition in shared}
-        for name in utterances
+        name: {condition: values[condition] for condition in shared}
+        for name, values in described.items()
     }
 
 

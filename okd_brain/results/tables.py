@@ -2,8 +2,11 @@
 
 import csv
 
+import numpy as np
+
 from okd_brain.files import write_csv
 from okd_brain.messages import UserError
+from okd_brain.results.statistics import CONFIDENCE, summarise_scores
 
 DESCRIBED = ("system", "utterance", "chosen_on")  # the rest are metrics
 
@@ -32,7 +35,7 @@ def markdown(rows):
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def results_tables(results, breakdown=None):
+def results_tables(results, breakdown=None, scores=None):
     """Return the results of a test as Markdown tables.
 
     Titles name the systems whose epoch was chosen on the test set.
@@ -43,6 +46,9 @@ def results_tables(results, breakdown=None):
         From ``make_results``.
     breakdown : dict, optional
         From ``break_down``; one more table per condition.
+    scores : dict, optional
+        system -> utterance -> metric -> value, of which the results are means:
+        the first table has their 95 % intervals, too (``summarise_scores``).
 
     Returns
     -------
@@ -76,6 +82,8 @@ def results_tables(results, breakdown=None):
         f"{results['corpus']}, {results['split']}, "
         f"{results['utterances']} utterances"
     )
+    if scores is not None:
+        title += f"; in parentheses, {100 * CONFIDENCE:.0f} % of the mean"
     marked = ", ".join(chosen_on_test(results))
     warning = [f"CHOSEN ON THE TEST SET: {marked}"] if marked else []
     systems = results["systems"]
@@ -83,7 +91,11 @@ def results_tables(results, breakdown=None):
     rows = [["system", "epoch", *metrics]]
     for system, means in systems.items():
         epoch = str(origins.get(system, {}).get("epoch", ""))
-        rows.append([system, epoch, *_cells(means, metrics)])
+        cells = _cells(means, metrics)
+        if scores is not None:
+            intervals = _intervals(scores[system].values(), metrics)
+            cells = map("".join, zip(cells, intervals, strict=True))
+        rows.append([system, epoch, *cells])
     blocks = ["; ".join([title, *warning]), markdown(rows)]
     for condition, groups in (breakdown or {}).items():
         rows = [[condition, "utterances", "system", *metrics]]
@@ -184,7 +196,10 @@ def read_scores(path):
         names an utterance twice, or has a line with more or fewer cells than
         the first or with a cell that is not a number.
     """
-    with open(path, newline="", encoding="utf-8") as file:
+    # Names of files that are not UTF-8 are written as they are.
+    with open(
+        path, newline="", encoding="utf-8", errors="surrogateescape"
+    ) as file:
         reader = csv.DictReader(file, strict=True)
         columns = reader.fieldnames or []
         metrics = [column for column in columns if column not in DESCRIBED]
@@ -216,6 +231,15 @@ def read_scores(path):
 def _cells(means, metrics):
     found = [means[metric] for metric in metrics]
     return ["n/a" if mean is None else f"{mean:.3f}" for mean in found]
+
+
+def _intervals(rows, metrics):
+    """Return " (low to high)" for each metric, or "" where there is none."""
+    for metric in metrics:
+        values = np.array([row[metric] for row in rows])
+        summary = summarise_scores(values)
+        known = np.isfinite([summary.low, summary.high]).all()
+        yield f" ({summary.low:.3f} to {summary.high:.3f})" if known else ""
 
 
 def _number(cell, where):

@@ -11,6 +11,7 @@ network works. It is not imported here, since workers import this room and it
 needs torch: they start in a second and take 120 MB.
 """
 
+from okd_brain.scoring.item import OUT_OF_MEMORY
 from okd_brain.scoring.scorer import Failure, Scorer
 
-__all__ = ["Failure", "Scorer"]
+__all__ = ["OUT_OF_MEMORY", "Failure", "Scorer"]

@@ -10,6 +10,8 @@ import numpy as np
 
 from okd_brain.measures import Pair, ReferenceHalves
 
+OUT_OF_MEMORY = "needs more memory than there is"
+
 
 class Item(NamedTuple):
     """One pair of signals and what is to be computed.
@@ -36,6 +38,11 @@ class Item(NamedTuple):
     wanted: tuple
     reference_digest: bytes
     played: np.ndarray | None = None
+
+    @property
+    def seconds(self):
+        """Return the length of the degraded signal."""
+        return self.degraded.size / self.sample_rate
 
     def heard_by(self, metric):
         """Return the degraded signal that a metric judges."""
@@ -72,6 +79,12 @@ class ItemScores(NamedTuple):
 
     values: list  # of float, raw; NaN where there is none
     reasons: list  # of str or None: why there is none
+
+    @classmethod
+    def missing(cls, item, reason):
+        """Return those of an item that has no score, for one reason."""
+        count = len(item.wanted)
+        return cls([np.nan] * count, [reason] * count)
 
 
 class ItemScorer:
@@ -117,6 +130,8 @@ def _score(metric, pair):
         return metric.of_pair(pair), None
     except ValueError as error:
         return np.nan, str(error)
+    except MemoryError:
+        return np.nan, f"{metric.name}: {OUT_OF_MEMORY}"
     except Exception as error:
         # Also what nobody foresaw, in a user's metric or in a library: it is
         # reported for this item and ends no training.

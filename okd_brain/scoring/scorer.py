@@ -16,9 +16,16 @@ from typing import NamedTuple
 import numpy as np
 from joblib import cpu_count
 
+from okd_brain.messages import UserError
 from okd_brain.metrics import resolve_metrics
 from okd_brain.scoring.cache import KeptScores, ScoreCache
-from okd_brain.scoring.item import Item, ItemScorer, ItemScores, digest
+from okd_brain.scoring.item import (
+    OUT_OF_MEMORY,
+    Item,
+    ItemScorer,
+    ItemScores,
+    digest,
+)
 from okd_brain.scoring.pool import ScoringPool
 
 logger = logging.getLogger(__name__)
@@ -62,9 +69,10 @@ class Scorer:
         Folder for the scores of pairs that never change; runs may share it.
     sample_rate : int
         Sample rate of all signals, in Hz.
-    timeout_seconds : float
+    timeout_seconds : float or None
         Time limit for one pair under all metrics; then its process is replaced
-        and the pair fails. 3 s of speech take 0.03 s.
+        and the pair fails. None is 60 s, and 2 s more for each metric and
+        second of the pair: ten times what the slowest metrics take.
     memory_bytes : float
         Memory for the half of each measure that depends on the reference
         alone, in all processes together. It makes scoring the same references
@@ -72,9 +80,9 @@ class Scorer:
 
     Raises
     ------
-    ValueError
-        If a metric is unknown, ``n_jobs`` is not possible, or a metric cannot
-        be sent to another process.
+    UserError
+        If a metric is unknown, ``n_jobs`` or ``timeout_seconds`` is not
+        possible, or a metric cannot be sent to another process.
 
     Example
     -------
@@ -94,14 +102,14 @@ class Scorer:
         cache_dir=None,
         *,
         sample_rate=16000,
-        timeout_seconds=60.0,
+        timeout_seconds=None,
         memory_bytes=256e6,
     ):
         self.metrics = resolve_metrics(metrics)
         self.names = tuple(metric.name for metric in self.metrics)
         self.n_jobs = _process_count(n_jobs)
         self.sample_rate = sample_rate
-        self.timeout_seconds = timeout_seconds
+        self.timeout_seconds = _time_limit(timeout_seconds)
         self.failures = []
         self._kept = None
         if cache_dir is not None:
@@ -218,7 +226,10 @@ class Scorer:
         """Return a function that waits for the item's wanted scores."""
         if not item.wanted:
             return partial(ItemScores, [], [])
-        item = item.copied()
+        try:
+            item = item.copied()
+        except MemoryError:
+            return partial(ItemScores.missing, item, OUT_OF_MEMORY)
         if self.n_jobs == 1:
             return partial(self._item_scorer, item)
         if self._pool is None or not self._pool.is_ours:
@@ -271,8 +282,17 @@ def _process_count(n_jobs):
     if n_jobs == -1:
         return cpu_count()
     if not isinstance(n_jobs, int) or n_jobs < 1:
-        raise ValueError(
+        raise UserError(
             "n_jobs must be a positive integer, or -1 for one process per"
             f" core; got {n_jobs!r}"
         )
     return n_jobs
+
+
+def _time_limit(timeout_seconds):
+    if timeout_seconds is not None and not timeout_seconds > 0:
+        raise UserError(
+            "timeout_seconds must be a positive number of seconds, or None to"
+            f" make it fit each pair; got {timeout_seconds!r}"
+        )
+    return timeout_seconds

@@ -79,7 +79,10 @@ class Worker:
             self._connection.send(request)
             if self._connection.poll(timeout_seconds):
                 return self._connection.recv()
-            reason = f"it took longer than {timeout_seconds} s"
+            reason = (
+                f"it took longer than its time limit of {timeout_seconds:g} s"
+                " (timeout_seconds)"
+            )
         except (EOFError, OSError):
             reason = None
         self.kill()

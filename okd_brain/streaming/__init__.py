@@ -6,15 +6,14 @@ as the tasks of these names do; their output equals that of the whole recording.
 ``pcm`` connects them to pipes of raw samples.
 """
 
-from okd_brain.streaming.frames import MAX_DELAY_MS
-from okd_brain.streaming.listening import StreamingListeningEnhancer
-from okd_brain.streaming.pcm import enhance_pcm, enhance_stdin
-from okd_brain.streaming.speech import StreamingEnhancer
+from okd_brain.cli import attach
 
-__all__ = [
-    "MAX_DELAY_MS",
-    "StreamingEnhancer",
-    "StreamingListeningEnhancer",
-    "enhance_pcm",
-    "enhance_stdin",
-]
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "frames": ["MAX_DELAY_MS"],
+        "listening": ["StreamingListeningEnhancer"],
+        "pcm": ["enhance_pcm", "enhance_stdin"],
+        "speech": ["StreamingEnhancer"],
+    },
+)

@@ -14,12 +14,11 @@ import math
 import numpy as np
 import torch
 
+from okd_brain.audio import MAX_PEAK
+from okd_brain.messages import UserError
 from okd_brain.signals import N_FFT, SAMPLE_RATE, SpectralAnalysis
 
 MAX_DELAY_MS = 1000 * (N_FFT - 1) / SAMPLE_RATE
-
-# Above this, 300 dB over full scale, float32 cannot hold a power spectrum.
-PEAK_LIMIT = 1e15
 
 
 class FrameStream(abc.ABC):
@@ -48,7 +47,7 @@ class FrameStream(abc.ABC):
 
     Raises
     ------
-    ValueError
+    UserError
         If the generator is of another kind or in training mode, the rate is not
         16 kHz, or ``chunk_samples`` is not a positive integer.
     """
@@ -58,18 +57,18 @@ class FrameStream(abc.ABC):
     def __init__(self, generator, sample_rate=SAMPLE_RATE, *, chunk_samples=1):
         self._check_generator(generator)
         if generator.training:
-            raise ValueError(
+            raise UserError(
                 "The generator is in training mode, where dropout would make "
                 "its output random. Call its eval() first."
             )
         if sample_rate != SAMPLE_RATE:
-            raise ValueError(
+            raise UserError(
                 f"A stream must be at {SAMPLE_RATE} Hz; got {sample_rate} Hz. "
                 "Resample it before it is cut into chunks (ffmpeg: -ar "
                 f"{SAMPLE_RATE}); okd-enhance takes recordings of any rate."
             )
         if not isinstance(chunk_samples, int) or chunk_samples < 1:
-            raise ValueError(
+            raise UserError(
                 "chunk_samples must be an integer from 1 on; got "
                 f"{chunk_samples!r}."
             )
@@ -96,6 +95,7 @@ class FrameStream(abc.ABC):
         self._memory = None  # of the generator
         self._overlap = None  # second half of the last frame, windowed
         self._final = torch.zeros(0)  # enhanced, not yet returned
+        self._array_shape = None  # of what comes out; a tensor if None
 
     @torch.no_grad()
     def process(self, *chunks):
@@ -105,35 +105,41 @@ class FrameStream(abc.ABC):
         ---------
         *chunks : torch.Tensor or numpy.ndarray
             [samples], float, full scale 1, one for each of ``channels``; any
-            number of samples, also none, but the same in each. They are copied.
+            number of samples, also none, but the same in each. Arrays may be
+            [samples, 1], as soundfile reads them. They are copied.
 
         Returns
         -------
-        torch.Tensor
-            [samples], float32, on the CPU: as many as went in, less what the
-            delay holds back at the start. Peaks may exceed 1.
+        torch.Tensor or numpy.ndarray
+            What the first chunk is, in its shape, float32, on the CPU: as many
+            samples as went in, less what the delay holds back at the start. Peaks
+            may exceed 1.
 
         Raises
         ------
-        ValueError
-            If the chunks differ in length, or one is not 1-D, not float, or has a
-            sample that is not finite (or absurdly large). None of them is taken
+        UserError
+            If the chunks differ in length, or one is not of one channel, not
+            float, or has a sample that is not finite or exceeds
+            ``audio.MAX_PEAK``. None of them is taken
             then, and the stream goes on with the next chunks. Also after
             ``flush``.
         """
         self._check_open()
-        chunks = [
+        taken = [
             self._checked(chunk, name)
             for chunk, name in zip(chunks, self.channels, strict=True)
         ]
-        lengths = [len(chunk) for chunk in chunks]
+        lengths = [len(chunk) for chunk in taken]
         if len(set(lengths)) > 1:
-            raise ValueError(
+            raise UserError(
                 f"Chunks of {' and '.join(self.channels)} must be equally long; "
                 f"got {' and '.join(map(str, lengths))} samples. The chunks "
                 "were not taken."
             )
-        samples = torch.stack(chunks)
+        samples = torch.stack(taken)
+        self._array_shape = None
+        if isinstance(chunks[0], np.ndarray):
+            self._array_shape = (-1, *chunks[0].shape[1:])
         self._received += samples.shape[1]
         self._append(samples)
         due = self._received - self.delay_samples - self._returned
@@ -145,12 +151,12 @@ class FrameStream(abc.ABC):
 
         Returns
         -------
-        torch.Tensor
-            [samples], float32: what ``process`` has held back.
+        torch.Tensor or numpy.ndarray
+            What ``process`` has held back, as it returned the rest.
 
         Raises
         ------
-        ValueError
+        UserError
             If the stream has been flushed already.
         """
         self._check_open()
@@ -167,7 +173,7 @@ class FrameStream(abc.ABC):
     @staticmethod
     @abc.abstractmethod
     def _check_generator(generator):
-        """Raise a ValueError if this generator is of another kind."""
+        """Raise a UserError if this generator is of another kind."""
 
     @abc.abstractmethod
     def _changed(self, spectra):
@@ -179,7 +185,7 @@ class FrameStream(abc.ABC):
 
     def _check_open(self):
         if self._flushed:
-            raise ValueError(
+            raise UserError(
                 "The stream has been flushed; reset() starts another."
             )
 
@@ -187,17 +193,19 @@ class FrameStream(abc.ABC):
         """Return a chunk as float32, where the generator is."""
         if isinstance(chunk, np.ndarray):
             chunk = chunk.copy()  # torch takes no read-only arrays
+            if chunk.ndim == 2 and chunk.shape[1] == 1:
+                chunk = chunk[:, 0]
         samples = torch.as_tensor(chunk)
         if samples.ndim != 1 or not samples.is_floating_point():
-            raise ValueError(
+            raise UserError(
                 f"A chunk of the {name} is [samples] of one channel, float "
                 f"with full scale 1; got {samples.dtype} of shape "
                 f"{tuple(samples.shape)}."
             )
-        good = samples.abs() < PEAK_LIMIT  # false for NaN, too
+        good = samples.abs() <= MAX_PEAK  # false for NaN, too
         if not good.all():
             place = int(good.logical_not().nonzero()[0])
-            raise ValueError(
+            raise UserError(
                 f"The {name} must be finite, with full scale 1; sample "
                 f"{self._received + place} is {samples[place]:g}. The chunk "
                 "was not taken."
@@ -232,7 +240,9 @@ class FrameStream(abc.ABC):
         """Return this many of the final samples, or as many as there are."""
         released, self._final = self._final[:count], self._final[count:]
         self._returned += len(released)
-        return released
+        if self._array_shape is None:
+            return released
+        return released.numpy().reshape(self._array_shape)
 
     def _zeros(self, samples):
         return torch.zeros(len(self.channels), samples, device=self._device)

@@ -10,6 +10,7 @@ eq. 10).
 from functools import cached_property
 
 from okd_brain.generators import BandGainGenerator
+from okd_brain.messages import UserError
 from okd_brain.streaming.frames import FrameStream
 from okd_brain.tasks import BandGains
 
@@ -45,7 +46,7 @@ class StreamingListeningEnhancer(FrameStream):
     @staticmethod
     def _check_generator(generator):
         if not isinstance(generator, BandGainGenerator):
-            raise ValueError(
+            raise UserError(
                 "Listening enhancement of streams needs a generator of band "
                 "gains (BandGainGenerator), such as those of recipes/LE; got "
                 f"{type(generator).__name__}."

@@ -4,10 +4,10 @@ import os
 import sys
 
 import numpy as np
-import torch
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.generators import BandGainGenerator
+from okd_brain.messages import UserError
 from okd_brain.signals import N_FFT, SAMPLE_RATE
 from okd_brain.streaming.listening import StreamingListeningEnhancer
 from okd_brain.streaming.speech import StreamingEnhancer
@@ -42,7 +42,7 @@ def enhance_pcm(generator, source, sink):
 
     Raises
     ------
-    ValueError
+    UserError
         If the source starts like a WAV, FLAC or Ogg file, or the generator is
         not causal.
     BrokenPipeError
@@ -68,22 +68,22 @@ def enhance_pcm(generator, source, sink):
 
     def write(wave):
         nonlocal clipped
-        scaled = torch.round(wave * FULL_SCALE)
-        saturated = scaled.clamp(-FULL_SCALE, FULL_SCALE - 1)
-        if not clipped and not torch.equal(scaled, saturated):
+        scaled = np.round(wave * FULL_SCALE)
+        saturated = scaled.clip(-FULL_SCALE, FULL_SCALE - 1)
+        if not clipped and not np.array_equal(scaled, saturated):
             clipped = True
             logger.warning(
                 "The enhanced speech exceeds full scale and is saturated "
                 "there. Lower the level of the input."
             )
-        data = saturated.numpy().astype(SAMPLE).tobytes()
+        data = saturated.astype(SAMPLE).tobytes()
         while data:  # with python -u a pipe may take only a part
             data = data[sink.write(data) :]
         sink.flush()
 
     arrived = rest = source.read(max(map(len, HEADERS)))
     if rest in HEADERS:
-        raise ValueError(
+        raise UserError(
             f"The input is a {HEADERS[rest]} file, not raw PCM. Convert it: "
             f"ffmpeg -i FILE -f s16le -ac {channels} -ar {SAMPLE_RATE} - | "
             "okd-enhance ..."
@@ -95,7 +95,7 @@ def enhance_pcm(generator, source, sink):
         write(enhancer.process(*waves))
         arrived = source.read1(READ_BYTES)
         rest = rest[whole:] + arrived
-    write(enhancer.flush())
+    write(np.asarray(enhancer.flush()))  # a tensor if nothing came in
     if rest:
         logger.warning(
             f"The input ends within a sample of {frame_bytes} bytes, which is "
@@ -113,7 +113,7 @@ def enhance_stdin(generator):
 
     Raises
     ------
-    ValueError
+    UserError
         As ``enhance_pcm``.
     """
     try:

@@ -9,6 +9,7 @@ import torch
 from speechbrain.processing.features import spectral_magnitude
 
 from okd_brain.generators import CausalLSTMGenerator
+from okd_brain.messages import UserError
 from okd_brain.streaming.frames import FrameStream
 
 
@@ -32,7 +33,7 @@ class StreamingEnhancer(FrameStream):
     @staticmethod
     def _check_generator(generator):
         if not isinstance(generator, CausalLSTMGenerator):
-            raise ValueError(
+            raise UserError(
                 "Streaming needs a causal generator (CausalLSTMGenerator); a "
                 f"{type(generator).__name__} hears the future. Train one with "
                 "generator: !name:okd_brain.generators.CausalLSTMGenerator"

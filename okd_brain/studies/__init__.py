@@ -6,14 +6,13 @@ output folder; ``runs`` starts those that are not done, here or on a cluster,
 and ``table`` gathers their ``results.json``. ``command`` ties these together.
 """
 
-from okd_brain.studies.command import main
-from okd_brain.studies.file import read_study
-from okd_brain.studies.plan import parse_overrides, plan_runs, record_options
+from okd_brain.cli import attach
 
-__all__ = [
-    "main",
-    "parse_overrides",
-    "plan_runs",
-    "read_study",
-    "record_options",
-]
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "command": ["main"],
+        "file": ["read_study"],
+        "plan": ["parse_overrides", "plan_runs", "record_options"],
+    },
+)

@@ -3,17 +3,13 @@
 import argparse
 import logging
 import signal
-import sys
 from pathlib import Path
 
-from speechbrain.utils.logger import get_logger
-
+from okd_brain import cli
+from okd_brain.files import check_writable
 from okd_brain.studies.file import read_study
-from okd_brain.studies.plan import parse_overrides, plan_runs, record_options
-from okd_brain.studies.runs import LocalLauncher, run_all, slurm_launcher
-from okd_brain.studies.table import write_table
 
-logger = get_logger(__name__)
+TABLES = ("table.json", "table.csv", "table.md")
 
 
 def main(recipe, argv=None):
@@ -37,35 +33,50 @@ def main(recipe, argv=None):
     for seed in arguments.seeds:
         if arguments.seeds.count(seed) > 1:
             parser.error(f"--seeds: {seed} is given twice")
+    return cli.run(
+        _study,
+        recipe,
+        arguments,
+        rest,
+        after_interrupt="The same command goes on from here.",
+    )
+
+
+def _study(recipe, arguments, rest):
+    # Here, as they take seconds, which --help does not need.
+    from speechbrain.utils.logger import get_logger
+
+    from okd_brain.studies import runs as launching
+    from okd_brain.studies.plan import (
+        parse_overrides,
+        plan_runs,
+        record_options,
+    )
+    from okd_brain.studies.table import write_table
+
     logging.basicConfig(
         format="%(asctime)s %(levelname)s: %(message)s", level=logging.INFO
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     study_file = Path(arguments.study)
     folder = Path(arguments.output_folder or Path("results") / study_file.stem)
-    try:
-        study = read_study(study_file, recipe / "hparams")
-        runs = plan_runs(study, arguments.seeds, parse_overrides(rest), folder)
+    study = read_study(study_file, recipe / "hparams")
+    runs = plan_runs(study, arguments.seeds, parse_overrides(rest), folder)
+    for name in TABLES:
+        check_writable(folder / name)
 
-        def update_table():
-            return write_table(study, runs, folder)
+    def update_table():
+        return write_table(study, runs, folder)
 
-        if not arguments.table_only:
-            for run in runs:
-                record_options(run, recipe / "hparams/schedules/mini.yaml")
-            launcher = _launcher(arguments, folder)
-            run_all(runs, launcher, recipe / "train.py", update_table)
-        table = update_table()
-    except ValueError as error:
-        logger.error("%s", error)
-        return 2
-    except KeyboardInterrupt:
-        logger.error("Stopped. The same command goes on from here.")
-        return 130
-    sys.stdout.write(table)
+    if not arguments.table_only:
+        for run in runs:
+            record_options(run, recipe / "hparams/schedules/mini.yaml")
+        launcher = _launcher(arguments, folder)
+        launching.run_all(runs, launcher, recipe / "train.py", update_table)
+    cli.show(update_table().removesuffix("\n"))
     missing = [run.name for run in runs if not run.is_done]
     if missing:
-        logger.error(
+        get_logger(__name__).error(
             "%d of %d runs are missing: %s",
             *(len(missing), len(runs), "; ".join(missing)),
         )
@@ -73,15 +84,17 @@ def main(recipe, argv=None):
 
 
 def _launcher(arguments, folder):
+    from okd_brain.studies.runs import LocalLauncher, slurm_launcher
+
     if arguments.slurm is not None:
         return slurm_launcher(arguments.slurm, folder / "slurm")
     return LocalLauncher(arguments.devices or [None] * arguments.jobs)
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = cli.make_parser(
         description="Run a list of experiments for several seeds and make one "
-        "table of them. Whatever is not listed here goes to every train.py.",
+        "table of them.\nWhatever is not listed here goes to every train.py.",
         allow_abbrev=False,
     )
     parser.add_argument("study", help="its YAML, such as studies/table2.yaml")

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
-from okd_brain.config import read_experiment
+from okd_brain.config import differing, read_experiment
 from okd_brain.files import write_json
 from okd_brain.messages import UserError
 from okd_brain.studies.file import PLACEHOLDER, RESERVED, Entry
@@ -15,7 +13,7 @@ from okd_brain.studies.file import PLACEHOLDER, RESERVED, Entry
 RECORD = "study_options.json"
 LOG = "study_log.txt"
 IRRELEVANT = (
-    *("output_folder", "score_cache", "n_jobs", "num_workers"),
+    *("output_folder", "overwrite", "score_cache", "n_jobs", "num_workers"),
     *("ckpt_interval_minutes", "ckpt_interval_steps"),
     *("noprogressbar", "use_tensorboard", "tensorboard_train_logger"),
 )
@@ -171,30 +169,21 @@ def record_options(run, default_schedule):
 
 
 def _compare(run, there, options):
-    differing = [
-        f"{key}: {there.get(key) or 'null'} there, "
-        f"{options.get(key) or 'null'} asked for"
-        for key in {**there, **options}
-        if there.get(key) != options.get(key)
+    found = [
+        f"{key}: {was} there, {now} asked for"
+        for key, (was, now) in differing(there, options).items()
     ]
-    if differing:
+    if found:
         raise UserError(
             f"{run.folder} holds a run with other options: "
-            f"{'; '.join(differing)}. Remove it, or name another "
+            f"{'; '.join(found)}. Remove it, or name another "
             "--output_folder."
         )
 
 
 def _options(experiment):
     """Return every option that results depend on, as text."""
-    tree = yaml.compose(experiment.yaml)  # tags and values, no comments
-    options = {
-        key.value: yaml.serialize(value).removesuffix("...\n").strip()
-        for key, value in tree.value
-    }
-    run_opts = experiment.run_opts
-    for key in sorted(run_opts.overridden_args):
-        options[key] = str(run_opts[key])
+    options = experiment.options()
     for key in IRRELEVANT:
         options.pop(key, None)
     return options

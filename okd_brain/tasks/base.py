@@ -50,7 +50,7 @@ class Task(ABC):
     sources : tuple of str
         Steps of the discriminator on a batch of the current set, in order.
     reported : tuple of Metric
-        Columns of every table, besides the metrics that an experiment names.
+        Columns of every table, after the metrics that an experiment names.
     discriminator_channels : int
         Spectra that the discriminator sees at once.
     normalise_discriminator_input : bool

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from okd_brain.measures import is_constant
+from okd_brain.messages import UserError
 from okd_brain.metrics import POWER_RATIO_DB
 from okd_brain.signals import SAMPLE_RATE, sample_counts
 from okd_brain.tasks.bands import BandGains, at_power_of, bin_power
@@ -72,7 +73,7 @@ class ListeningEnhancement(Task):
 
     Raises
     ------
-    ValueError
+    UserError
         If ``equal_power`` is neither.
 
     Example
@@ -99,7 +100,7 @@ class ListeningEnhancement(Task):
 
     def __init__(self, sample_rate=SAMPLE_RATE, equal_power="utterance"):
         if equal_power not in EQUAL_POWER:
-            raise ValueError(
+            raise UserError(
                 f"equal_power is {equal_power!r}, but it must be one of "
                 f"{', '.join(EQUAL_POWER)}."
             )

@@ -5,50 +5,31 @@ weights, ``optimizers`` steps them. ``curriculum`` says which stage an epoch is
 in and draws its ``excerpts``; ``phases`` loads them pass by pass; the
 discriminator learns from the ``current_set`` and from the ``replay`` of past
 ones. ``evaluating`` validates, logs and tests; ``checkpoints`` chooses the best
-epoch of each generator. ``run`` has the acts of a recipe's ``train.py``, and
-``internals`` all that depends on undocumented parts of SpeechBrain.
+epoch of each generator. ``run`` has the acts of a recipe's ``train.py``, which
+``identity`` keeps out of the folders of other runs and ``overview`` announces;
+``internals`` has all that depends on undocumented parts of SpeechBrain.
+
+Names are imported when they are first used, so that ``train.py --help`` does not
+wait for PyTorch.
 """
 
-from okd_brain.training.checkpoints import (
-    Selection,
-    StepCounter,
-    load_generators,
-)
-from okd_brain.training.current_set import CurrentSetMaker
-from okd_brain.training.curriculum import Curriculum
-from okd_brain.training.evaluating import EvaluatingBrain
-from okd_brain.training.excerpts import ExcerptReader
-from okd_brain.training.internals import AtomicCheckpointer
-from okd_brain.training.networks import build_modules, discriminator_heads
-from okd_brain.training.optimizers import Optimizers
-from okd_brain.training.phases import Phase, PhasedLoader
-from okd_brain.training.pretrained import start_from_pretrained
-from okd_brain.training.replay import Replay
-from okd_brain.training.run import (
-    export_trained,
-    fit,
-    report_on,
-    start_experiment,
-)
+from okd_brain.cli import attach
 
-__all__ = [
-    "AtomicCheckpointer",
-    "CurrentSetMaker",
-    "Curriculum",
-    "EvaluatingBrain",
-    "ExcerptReader",
-    "Optimizers",
-    "Phase",
-    "PhasedLoader",
-    "Replay",
-    "Selection",
-    "StepCounter",
-    "build_modules",
-    "discriminator_heads",
-    "export_trained",
-    "fit",
-    "load_generators",
-    "report_on",
-    "start_experiment",
-    "start_from_pretrained",
-]
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "checkpoints": ["Selection", "StepCounter", "load_generators"],
+        "current_set": ["CurrentSetMaker"],
+        "curriculum": ["Curriculum"],
+        "evaluating": ["EvaluatingBrain"],
+        "excerpts": ["ExcerptReader"],
+        "internals": ["AtomicCheckpointer"],
+        "networks": ["build_modules", "discriminator_heads"],
+        "optimizers": ["Optimizers"],
+        "overview": ["announce"],
+        "phases": ["Phase", "PhasedLoader"],
+        "pretrained": ["start_from_pretrained"],
+        "replay": ["Replay"],
+        "run": ["begin_run", "export_trained", "fit", "report_on"],
+    },
+)

@@ -11,6 +11,8 @@ from speechbrain.utils.checkpoints import (
     torch_recovery,
 )
 
+from okd_brain.messages import UserError
+
 
 @register_checkpoint_hooks
 class StepCounter(Counter):
@@ -51,7 +53,7 @@ class Selection:
 
     Raises
     ------
-    ValueError
+    UserError
         If the split is another one.
 
     Example
@@ -64,7 +66,7 @@ class Selection:
 
     def __init__(self, targets, split="valid"):
         if split not in ("valid", "test"):
-            raise ValueError(
+            raise UserError(
                 f"selection is {split!r}, but it must be 'valid' (validation "
                 "speakers) or 'test' (the published protocol)."
             )
@@ -81,13 +83,13 @@ class Selection:
 
         Raises
         ------
-        ValueError
+        UserError
             If there are any; the best of both sets would mean nothing.
         """
         for checkpoint in checkpointer.list_checkpoints():
             found = checkpoint.meta.get("chosen_on", self.split)
             if found != self.split:
-                raise ValueError(
+                raise UserError(
                     f"selection is {self.split!r}, but {checkpoint.path} was "
                     f"validated with {found!r}. Keep that, or name a new "
                     "output_folder."
@@ -152,7 +154,7 @@ class Selection:
 
         Raises
         ------
-        ValueError
+        UserError
             When a target has no checkpoint of that stage: untrained weights
             are never tested.
         """
@@ -162,7 +164,7 @@ class Selection:
             key = self.key(stage, target.name)
             best = checkpointer.find_checkpoint(**{order: key})
             if best is None:
-                raise ValueError(
+                raise UserError(
                     f"{checkpointer.checkpoints_dir} holds no validated "
                     f"checkpoint of stage '{stage}' for {target.name}: train before "
                     "testing, or name the output_folder of a trained run."

@@ -6,6 +6,7 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.messages import UserError
 from okd_brain.scoring.board import Scoreboard, gather
 from okd_brain.training.replay import Record
 
@@ -51,9 +52,9 @@ class CurrentSetMaker:
         epoch : int
             Part of the file names and records.
         rank : int
-            Number of this process.
+            Which process this is.
         world_size : int
-            How many processes there are.
+            How many there are.
 
         Returns
         -------
@@ -64,7 +65,7 @@ class CurrentSetMaker:
 
         Raises
         ------
-        ValueError
+        UserError
             When no excerpt could be scored.
         """
         board = Scoreboard(self.scorer)
@@ -101,7 +102,7 @@ class CurrentSetMaker:
         ]
         usable = [record for record in records if _is_scored(record)]
         if not usable:
-            raise ValueError(
+            raise UserError(
                 f"None of the {len(excerpts)} utterances of epoch {epoch} "
                 f"could be scored with {', '.join(self.scorer.names)}; the "
                 "log names the reasons."

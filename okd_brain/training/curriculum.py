@@ -19,6 +19,7 @@ process of a distributed one make the same ones.
 
 import random
 
+from okd_brain.messages import UserError
 from okd_brain.signals import SAMPLE_RATE
 from okd_brain.training.excerpts import draw_excerpts
 
@@ -57,7 +58,7 @@ class Curriculum:
 
     Raises
     ------
-    ValueError
+    UserError
         Naming the argument, its value and what would be accepted.
 
     Example
@@ -82,7 +83,7 @@ class Curriculum:
         sample_rate=SAMPLE_RATE,
     ):
         if not 0 <= history_portion <= 1:
-            raise ValueError(
+            raise UserError(
                 f"history_portion is {history_portion}, but it is a share of "
                 "the past and must lie in [0, 1]."
             )
@@ -96,7 +97,7 @@ class Curriculum:
             ("warmup_batch_size", warmup_batch_size, 1),
         ):
             if not isinstance(value, int) or value < least:
-                raise ValueError(
+                raise UserError(
                     f"{name} is {value!r}, but it must be a whole number of at "
                     f"least {least}."
                 )
@@ -108,7 +109,7 @@ class Curriculum:
         self.max_train_samples = None
         if max_train_seconds is not None:
             if max_train_seconds < MIN_TRAIN_SECONDS:
-                raise ValueError(
+                raise UserError(
                     f"max_train_seconds is {max_train_seconds}, but it must "
                     f"be at least {MIN_TRAIN_SECONDS}, which every metric and "
                     "the discriminator can judge, or null."
@@ -119,7 +120,7 @@ class Curriculum:
         self.discriminator_epochs = discriminator_epochs
         self.warmup_batch_size = warmup_batch_size
         if self.last_epoch == 0:
-            raise ValueError(
+            raise UserError(
                 "number_of_epochs, warmup_epochs and discriminator_epochs are "
                 "all 0, but one of them must be at least 1."
             )
@@ -163,6 +164,12 @@ class Curriculum:
             return False
         last = self.warmup_epochs if stage == "warmup" else self.last_epoch
         return epoch == last or epoch % self.valid_interval == 0
+
+    def size(self, utterances, epoch):
+        """Return how many of so many training utterances an epoch visits."""
+        if self.stage_of(epoch) == "warmup":
+            return utterances
+        return min(self.number_of_samples, utterances)
 
     def draw(self, lengths, epoch):
         """Return the excerpts of an epoch.

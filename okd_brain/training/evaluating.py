@@ -9,6 +9,7 @@ from speechbrain.utils.distributed import get_rank
 from speechbrain.utils.parallel import get_available_cpu_count
 
 from okd_brain.distributed import bare, processes_here, world_size
+from okd_brain.messages import UserError
 from okd_brain.metrics import resolve_metrics
 from okd_brain.mimicry import mse
 from okd_brain.scoring import Scorer
@@ -145,12 +146,7 @@ class EvaluatingBrain(EpochEndBrain):
     def end_epoch(self, epoch, scores):
         """Log an epoch and save it, whole, with what validation said.
 
-        Arguments
-        ---------
-        epoch : int
-            Counted from 1.
-        scores : dict
-            system -> utterance -> metric -> value; empty without validation.
+        Scores are system -> utterance -> metric -> value.
         """
         stage = self.curriculum.stage_of(epoch)
         averages = {name: means(scores[name]) for name in scores}
@@ -218,7 +214,7 @@ class EvaluatingBrain(EpochEndBrain):
 
         Raises
         ------
-        ValueError
+        UserError
             When there are no trained weights to load.
         """
         self.chosen = chosen
@@ -274,12 +270,12 @@ def refuse_unsupported_options(brain):
 
     Arguments
     ---------
-    brain : speechbrain.Brain
+    brain : speechbrain.Brain or RunOptions
         Its attributes hold the options.
 
     Raises
     ------
-    ValueError
+    UserError
         Naming the option, its value, why, and what to use instead.
     """
     factor = brain.grad_accumulation_factor
@@ -305,4 +301,4 @@ def refuse_unsupported_options(brain):
     }
     for reason, broken in rules.items():
         if broken:
-            raise ValueError(reason)
+            raise UserError(reason)

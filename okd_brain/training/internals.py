@@ -84,19 +84,8 @@ class AtomicCheckpointer(Checkpointer):
 class EpochEndBrain(sb.Brain):
     """``sb.Brain`` that decides which epochs are validated, and ends each.
 
-    Its ``debug_limit`` is the number of batches to which ``--debug`` cuts each
-    phase, validation and test, or None.
-
-    Arguments
-    ---------
-    modules : dict
-        Networks by name.
-    hparams : dict
-        The experiment.
-    run_opts : dict or RunOptions, optional
-        SpeechBrain's run options.
-    checkpointer : AtomicCheckpointer, optional
-        Of the experiment.
+    Arguments are those of ``speechbrain.Brain``; ``debug_limit`` is the number of
+    batches to which ``--debug`` cuts each phase, validation and test, or None.
     """
 
     def __init__(self, modules, hparams, run_opts=None, checkpointer=None):

@@ -1,5 +1,6 @@
 """The networks of an experiment: one generator per target, and discriminators."""
 
+from okd_brain.messages import UserError
 from okd_brain.metrics import heads_of, parse_targets
 
 
@@ -66,7 +67,7 @@ def discriminator_heads(targets, discriminator):
 
     Raises
     ------
-    ValueError
+    UserError
         If ``discriminator`` is neither.
 
     Example
@@ -80,7 +81,7 @@ def discriminator_heads(targets, discriminator):
         return {"d": heads}
     if discriminator == "separate":
         return {f"d_{head.name}": [head] for head in heads}
-    raise ValueError(
+    raise UserError(
         f"discriminator is {discriminator!r}, but it must be 'shared' (one "
         "network, one head per metric) or 'separate' (one network per metric)."
     )

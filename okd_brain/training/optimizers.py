@@ -20,11 +20,14 @@ class Optimizers:
         Of the generators, for MetricGAN-OKD proper.
     discriminators : dict
         Of the discriminators.
+    targets : list of Target
+        One per generator.
     """
 
     warmup: dict
     generators: dict
     discriminators: dict
+    targets: list
 
     @classmethod
     def of(cls, modules, targets, hparams):
@@ -57,12 +60,17 @@ class Optimizers:
             warmup=warmup,
             generators=make(generators, hparams.generator_opt_class),
             discriminators=make(judges, hparams.discriminator_opt_class),
+            targets=targets,
         )
 
     @property
     def all(self):
         """Every optimizer, by the name under which a checkpoint has it."""
-        warmup = {f"warmup_{name}": one for name, one in self.warmup.items()}
+        warmup = {
+            target.warmup_optimizer: self.warmup[target.module]
+            for target in self.targets
+            if self.warmup
+        }
         return {**warmup, **self.generators, **self.discriminators}
 
     def of_phase(self, phase):
@@ -75,11 +83,6 @@ class Optimizers:
 
         A checkpoint brings the learning rate it was saved with, whatever the
         YAML says now.
-
-        Arguments
-        ---------
-        hparams : SimpleNamespace
-            With ``generator_schedule`` and ``discriminator_schedule``.
         """
         scheduled = [
             optimizer for optimizer, _ in self._with_schedules(hparams)
@@ -92,15 +95,10 @@ class Optimizers:
                 optimizer.param_groups[0]["lr"] = wanted
 
     def anneal(self, hparams, epoch):
-        """Apply the schedules after an epoch.
+        """Apply the schedules after an epoch of MetricGAN-OKD proper.
 
-        Arguments
-        ---------
-        hparams : SimpleNamespace
-            With ``generator_schedule`` and ``discriminator_schedule``: None, or
-            a SpeechBrain scheduler called with the epoch.
-        epoch : int
-            Epochs of MetricGAN-OKD proper, counted from 1.
+        A schedule is None, or a SpeechBrain scheduler called with the epoch,
+        counted from 1.
         """
         for optimizer, schedule in self._with_schedules(hparams):
             update_learning_rate(optimizer, schedule(epoch)[1])

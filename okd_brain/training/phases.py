@@ -41,26 +41,7 @@ class Phase:
 
 
 def share(items, rank=0, world_size=1):
-    """Return one process's items; all get the same number, some twice.
-
-    Arguments
-    ---------
-    items : list
-        Items of all processes.
-    rank : int
-        Number of this process.
-    world_size : int
-        How many processes there are.
-
-    Returns
-    -------
-    list
-
-    Example
-    -------
-    >>> share([1, 2, 3], rank=1, world_size=2)
-    [2, 1]
-    """
+    """Return one process's items; all get the same number, some twice."""
     short = -len(items) % world_size
     return (items + items[:short])[rank::world_size]
 

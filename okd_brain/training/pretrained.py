@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.export import fill, load_discriminator, load_generator
-from okd_brain.messages import offer
+from okd_brain.messages import UserError, offer
 
 logger = get_logger(__name__)
 
@@ -45,7 +45,7 @@ def start_from_pretrained(networks, hparams):
 
     Raises
     ------
-    ValueError
+    UserError
         If ``pretrained`` names what the experiment does not have (close matches
         are offered), if a source holds no weights, if weights differ in name or
         shape, if a head of the discriminator has no counterpart, or if no stage
@@ -55,7 +55,7 @@ def start_from_pretrained(networks, hparams):
     sources = _sources(hparams["pretrained"] or {}, list(targets))
     untrained = [name for name in targets if name not in sources]
     if untrained and not hparams["curriculum"].generator_stages:
-        raise ValueError(
+        raise UserError(
             "number_of_epochs and warmup_epochs are 0, so that the "
             "discriminator would learn from an untrained generator "
             f"{untrained[0]}: name its weights in pretrained."
@@ -77,7 +77,7 @@ def start_from_pretrained(networks, hparams):
                 fill(networks[module], weights, source)
                 started.append(module)
         except ValueError as error:
-            raise ValueError(f"pretrained {name}: {error}") from error
+            raise UserError(f"pretrained {name}: {error}") from error
         logger.info("%s starts from %s.", name, source)
     return started
 
@@ -87,19 +87,19 @@ def _sources(pretrained, targets):
     if isinstance(pretrained, str):
         pretrained = {ALL_GENERATORS: pretrained}
     if not isinstance(pretrained, Mapping):
-        raise ValueError(
+        raise UserError(
             f"pretrained is {pretrained!r}, but it must be one source for all "
             "generators, or sources by the names of targets."
         )
     known = [*targets, ALL_GENERATORS, DISCRIMINATOR]
     for name, source in pretrained.items():
         if name not in known:
-            raise ValueError(
+            raise UserError(
                 f"pretrained names {name!r}, which this experiment does not "
                 f"have{offer(name, known)}"
             )
         if not isinstance(source, str):
-            raise ValueError(
+            raise UserError(
                 f"pretrained {name} is {source!r}, but it must be a folder or "
                 "the id of a hub model."
             )
@@ -126,7 +126,7 @@ def _start_discriminators(networks, source):
                 " and ".join(sorted("+".join(sorted(key)) for key in heads))
                 for heads in available
             )
-            raise ValueError(
+            raise UserError(
                 f"{source} has no network of just the heads "
                 f"{' and '.join(head.name for head in own)}; its networks "
                 f"have: {listed}."

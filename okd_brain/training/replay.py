@@ -21,6 +21,7 @@ from speechbrain.utils.checkpoints import (
 )
 
 from okd_brain.files import short_name
+from okd_brain.messages import UserError
 from okd_brain.training.excerpts import Excerpt
 
 FORMAT = 1  # of the saved records
@@ -71,7 +72,7 @@ class Replay:
 
     Raises
     ------
-    ValueError
+    UserError
         If the limit is not positive.
 
     Example
@@ -92,7 +93,7 @@ class Replay:
 
     def __init__(self, folder, sample_rate=16000, limit=None):
         if limit is not None and limit < 1:
-            raise ValueError(
+            raise UserError(
                 f"max_history is {limit}, but it must be at least 1, or null "
                 "to keep everything (history_portion: 0 turns replay off)."
             )
@@ -194,7 +195,7 @@ def _read_records(path):
     """Return (past, current) of a saved replay."""
     header, *rows = map(json.loads, Path(path).read_text().splitlines())
     if header["format"] != FORMAT:
-        raise ValueError(
+        raise UserError(
             f"{path} holds a replay of format {header['format']}, but this "
             f"version reads format {FORMAT}: resume with the version of okd "
             "that started the run."

@@ -1,13 +1,19 @@
-"""The acts that every recipe's ``train.py`` shares: start, fit, report, export."""
+"""The acts that every recipe's ``train.py`` shares: begin, fit, report, export."""
 
-import speechbrain as sb
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
 from speechbrain.utils.checkpoints import torch_recovery
-from speechbrain.utils.distributed import if_main_process, main_process_only
+from speechbrain.utils.distributed import (
+    if_main_process,
+    main_process_only,
+)
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.config import read_experiment
-from okd_brain.distributed import bare
+from okd_brain.distributed import bare, begin_distributed_run
 from okd_brain.export import export_discriminator, export_generator
+from okd_brain.messages import UserError, check_switch
 from okd_brain.results import (
     break_down,
     conditions_of,
@@ -16,31 +22,109 @@ from okd_brain.results import (
     write_breakdown,
     write_results,
 )
+from okd_brain.training.evaluating import refuse_unsupported_options
+from okd_brain.training.identity import FOLDERS, RunFolder
 
 logger = get_logger(__name__)
 
 
-def start_experiment(argv, default_schedule):
-    """Read an experiment from the command line and make its output folder.
+def begin_run(experiment):
+    """Check what an experiment needs here, and claim its output folder.
 
     Arguments
     ---------
-    argv : list of str
-        As for ``read_experiment``.
-    default_schedule : str or Path
-        Schedule of the mini corpus, as for ``read_experiment``.
+    experiment : Experiment
+        From ``read_experiment``.
 
     Returns
     -------
-    hparams : dict
-        The experiment, loaded.
-    run_opts : RunOptions
-        SpeechBrain's run options.
+    RunFolder
+
+    Raises
+    ------
+    UserError
+        If okd does not support an option, this machine lacks something, or the
+        folder holds another run.
     """
-    experiment = read_experiment(argv, default_schedule)
-    with experiment.loaded() as (hparams, file):
-        sb.create_experiment_directory(hparams["output_folder"], file)
-    return hparams, experiment.run_opts
+    refuse_unsupported_options(experiment.run_opts)
+    check_device(experiment.run_opts.device)
+    check_options(*experiment.resolved("use_tensorboard", "overwrite"))
+    for key in FOLDERS:
+        check_folder(key, *experiment.resolved(key))
+    begin_distributed_run(experiment.run_opts)
+    folder = RunFolder(experiment)
+    folder.claim()
+    return folder
+
+
+def check_device(name):
+    """Refuse a device that PyTorch does not have here.
+
+    Arguments
+    ---------
+    name : str or None
+        Such as "cuda:0"; None is always there.
+
+    Raises
+    ------
+    UserError
+        Saying what there is.
+    """
+    try:
+        torch.zeros(1, device=name)  # None: the CPU
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        there = ["cpu"]
+        there += [f"cuda:{n}" for n in range(torch.cuda.device_count())]
+        raise UserError(
+            f"--device {name} does not work here: {reason}. PyTorch "
+            f"{torch.__version__} sees {', '.join(there)}."
+        ) from error
+
+
+def check_folder(key, path):
+    """Refuse a folder that is not there.
+
+    Arguments
+    ---------
+    key : str
+        The option that names it.
+    path : str or None
+        Its value.
+
+    Raises
+    ------
+    UserError
+        Naming both.
+    """
+    if path is not None and not Path(path).is_dir():
+        what = "is not a folder" if Path(path).exists() else "does not exist"
+        raise UserError(f"--{key} {path} {what}.")
+
+
+def check_options(use_tensorboard, overwrite):
+    """Refuse switches that are none, and TensorBoard where it is missing.
+
+    Arguments
+    ---------
+    use_tensorboard : bool
+        Whether curves go to TensorBoard.
+    overwrite : bool
+        Whether another run may move aside.
+
+    Raises
+    ------
+    UserError
+        Naming the option.
+    """
+    check_switch("use_tensorboard", use_tensorboard)
+    check_switch("overwrite", overwrite)
+    if use_tensorboard and find_spec("tensorboard") is None:
+        raise UserError(
+            "--use_tensorboard True needs the package tensorboard, which is "
+            "not installed: pip install 'okd[tensorboard]', or leave the "
+            "option out."
+        )
 
 
 def fit(brain, datasets):
@@ -99,7 +183,7 @@ def report_on(brain, dataset, *, corpus, split):
 
     Raises
     ------
-    ValueError
+    UserError
         When there are no trained weights to load.
     """
     scores, origins = {}, {}
@@ -107,7 +191,7 @@ def report_on(brain, dataset, *, corpus, split):
     stages = brain.curriculum.generator_stages
     if not stages:
         if newest is None:
-            raise ValueError(
+            raise UserError(
                 f"{brain.checkpointer.checkpoints_dir} holds no checkpoint: train "
                 "before testing, or name the output_folder of a trained run."
             )

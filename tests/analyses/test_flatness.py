@@ -44,10 +44,10 @@ def test_disturbed_weights_are_restored(folder, datasets):
     brain = rebuild(folder)
     measure_flatness(brain, datasets, [1.0], draws=1)
     expected = rebuild(folder)
-    generators = {t.name: expected.generator(t) for t in expected.targets}
+    generators = expected.generators
     expected.selection.load_best(expected.checkpointer, "okd", generators)
     for target in brain.targets:
-        kept = weights(generators[target.name])
+        kept = weights(generators[target])
         for name, value in weights(brain.generator(target)).items():
             assert value.equal(kept[name])
 

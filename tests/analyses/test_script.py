@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -46,26 +47,71 @@ def analyse(folder, datasets, monkeypatch):
         ],
     ],
 )
-def test_options_go_where_they_belong(analyse, folder, command):
-    analyse.main(command)
+def test_options_go_where_they_belong(analyse, folder, command, capsys):
+    assert analyse.main(command) == 0
+    written = [f"{folder}/{command[0]}.{kind}" for kind in ("csv", "png")]
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == f"Written: {', '.join(written)}"
     assert sys.modules["train"].asked == [["some.yaml", "--alpha", "5"]]
     with open(folder / f"{command[0]}.csv", newline="") as file:
         assert list(csv.DictReader(file))
     assert (folder / f"{command[0]}.png").is_file()
 
 
-def test_distance_and_correlation_write_elsewhere(analyse, folder, tmp_path):
+def test_distance_and_correlation_write_elsewhere(
+    analyse, folder, tmp_path, capsys
+):
     describe(folder, folder)
     out = tmp_path / "new" / "out"
     analyse.main(["distance", str(folder), str(folder), "-o", str(out)])
     scores = tmp_path / "scores.csv"
     scores.write_text("utterance,a,b\nu0,1,2\nu1,2,3\nu2,3,1\n")
-    analyse.main(["correlation", str(scores), "--output", str(out)])
+    capsys.readouterr()
+    assert analyse.main(["correlation", str(scores), "-o", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert said == f"Written: {out}/correlation.csv, {out}/correlation.png\n"
     assert {path.name for path in out.iterdir()} == {
         f"{name}.{kind}"
         for name in ("distance", "correlation")
         for kind in ("csv", "png")
     }
+
+
+def test_errors_are_one_line_before_the_work(
+    analyse, folder, tmp_path, capsys, monkeypatch
+):
+    scores = tmp_path / "scores.csv"
+    scores.write_text("utterance,a,b\nu0,1,2\n")
+    (tmp_path / "file").touch()
+    correlation = ["correlation", str(scores), "-o"]
+    for command, message in (
+        ([*correlation, str(tmp_path / "file")], f"{tmp_path}/file is a file"),
+        ([*correlation, str(tmp_path / "out")], "1 enhanced files of scores"),
+        (
+            ["correlation", str(tmp_path / "gone.csv"), "-o", str(tmp_path)],
+            "gone.csv",
+        ),
+    ):
+        assert analyse.main(command) == 2
+        [said] = capsys.readouterr().err.splitlines()
+        assert said.startswith("error: ") and message in said
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setattr("okd_brain.analyses.conflict.measure_conflict", None)
+    assert analyse.main(["conflict", "some.yaml"]) == 2
+    [said] = capsys.readouterr().err.splitlines()
+    assert "pip install 'okd[plots]'" in said
+
+
+def test_help_imports_no_torch():
+    """It answers at once."""
+    script = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        "import runpy; sys.argv = ['analyse.py', '--help']\n"
+        f"try: runpy.run_path({str(RECIPE / 'analyse.py')!r}, {{}}, '__main__')\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert not {'torch', 'speechbrain', 'scipy.signal'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_an_unknown_option_of_correlation(analyse, capsys):

@@ -24,11 +24,12 @@ from okd_brain.enhance import (
     ListenerNoise,
     NoiseLevels,
     enhance_file,
-    enhance_speech,
-    enhance_speech_file,
+    enhance_listening,
+    enhance_listening_file,
     enhance_wave,
 )
 from okd_brain.enhance.noise import noise_shaped_like
+from okd_brain.messages import UserError
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_source_is_never_overwritten(tmp_path, identity, overwrite):
 def test_existing_file_is_replaced_only_on_request(tmp_path, identity):
     destination = tmp_path / "enhanced.flac"
     destination.write_text("old")
-    with pytest.raises(FileExistsError, match="enhanced.flac: exists already"):
+    with pytest.raises(UserError, match="enhanced.flac: exists already"):
         enhance_file(identity, FIRST, destination)
     assert destination.read_text() == "old"
     enhance_file(identity, FIRST, destination, overwrite=True)
@@ -187,7 +188,7 @@ def test_failure_while_writing_leaves_no_trace(tmp_path, identity, monkeypatch):
 )
 def test_files_that_are_not_audio(tmp_path, identity, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=f"{name}: not audio that can be read"):
+    with pytest.raises(ValueError, match=f"{name}: cannot be read as audio"):
         enhance_file(identity, tmp_path / name, tmp_path / "out.wav")
 
 
@@ -201,7 +202,7 @@ def test_damaged_file(tmp_path, identity):
 
 
 def test_missing_file_and_unknown_format(tmp_path, identity):
-    with pytest.raises(FileNotFoundError, match="none.wav: there is no such"):
+    with pytest.raises(UserError, match="none.wav: does not exist"):
         enhance_file(identity, tmp_path / "none.wav", tmp_path / "out.wav")
     with pytest.raises(ValueError, match=r"can write .wav and .flac, not"):
         enhance_file(identity, FIRST, tmp_path / "out.mp3")
@@ -216,7 +217,7 @@ def test_listening_file_equals_wave(tmp_path, gains):
     source, destination = tmp_path / "in.wav", tmp_path / "out.wav"
     soundfile.write(source, pair.T.numpy(), 8000, "FLOAT")
     noise = hiss(9000)
-    gain = enhance_speech_file(
+    gain = enhance_listening_file(
         gains,
         source,
         destination,
@@ -225,7 +226,9 @@ def test_listening_file_equals_wave(tmp_path, gains):
     )
     assert gain == 1
     written, rate = soundfile.read(destination, dtype="float32")
-    expected = enhance_speech(gains, pair, 8000, noise, RATE, segment_seconds=4)
+    expected = enhance_listening(
+        gains, pair, 8000, noise, RATE, segment_seconds=4
+    )
     assert rate == 8000
     np.testing.assert_allclose(written.T, expected, atol=ROUNDING)
 
@@ -234,7 +237,7 @@ def test_format_and_power_are_kept(tmp_path, gains):
     source, destination = tmp_path / "in.flac", tmp_path / "out.flac"
     wave = 0.2 * talk(44100).numpy()
     soundfile.write(source, np.stack([wave, -wave], 1), 44100, "PCM_24")
-    enhance_speech_file(
+    enhance_listening_file(
         gains, source, destination, noise=ListenerNoise(hiss().numpy())
     )
     before, after = soundfile.info(source), soundfile.info(destination)
@@ -250,7 +253,7 @@ def test_a_ratio_in_place_of_levels(tmp_path, gains):
     source, destination = tmp_path / "in.wav", tmp_path / "out.wav"
     pair = torch.stack([clean, 0.1 * clean])
     soundfile.write(source, pair.T.numpy(), RATE, "FLOAT")
-    enhance_speech_file(
+    enhance_listening_file(
         gains,
         source,
         destination,
@@ -260,7 +263,7 @@ def test_a_ratio_in_place_of_levels(tmp_path, gains):
     written, _ = soundfile.read(destination, dtype="float32")
     heard = noise.tile(14)[:40000]
     heard *= (energy(clean) / energy(heard) * 10**0.7).sqrt()
-    expected = enhance_speech(gains, clean, RATE, heard, RATE)
+    expected = enhance_listening(gains, clean, RATE, heard, RATE)
     for channel, gain in zip(written.T, (1, 10), strict=True):
         assert difference_db(gain * torch.tensor(channel), expected) < -80
 
@@ -269,7 +272,7 @@ def test_levels_of_a_recording(tmp_path, gains):
     clean, noise = talk(), hiss(5000, -3)
     source, destination = tmp_path / "in.wav", tmp_path / "out.wav"
     soundfile.write(source, clean.numpy(), RATE, "FLOAT")
-    enhance_speech_file(
+    enhance_listening_file(
         gains,
         source,
         destination,
@@ -278,7 +281,7 @@ def test_levels_of_a_recording(tmp_path, gains):
     )
     written, _ = soundfile.read(destination, dtype="float32")
     noise *= 10**-1.5 / noise.square().mean().sqrt()
-    expected = enhance_speech(gains, clean, RATE, noise, RATE)
+    expected = enhance_listening(gains, clean, RATE, noise, RATE)
     assert difference_db(torch.tensor(written), expected) < -80
 
 
@@ -291,7 +294,7 @@ def test_levels_of_noise_that_nobody_recorded(tmp_path, gains):
     ).float()
     for dbfs in (-50.0, -20.0):
         levels = NoiseLevels(np.array([0.0]), np.array([dbfs]))
-        enhance_speech_file(
+        enhance_listening_file(
             gains,
             source,
             tmp_path / "out.wav",
@@ -300,18 +303,18 @@ def test_levels_of_noise_that_nobody_recorded(tmp_path, gains):
         )
         written, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
         noise *= 10 ** (dbfs / 20) / noise.square().mean().sqrt()
-        expected = enhance_speech(gains, clean, RATE, noise, RATE)
+        expected = enhance_listening(gains, clean, RATE, noise, RATE)
         assert difference_db(torch.tensor(written), expected) < -80
 
 
 def test_listening_peaks_are_never_clipped(tmp_path, caplog, gains):
     wave = talk()
     wave = torch.round(32000 * wave / wave.abs().max()) / 2**15
-    expected = enhance_speech(gains, wave, RATE, hiss(), RATE)
+    expected = enhance_listening(gains, wave, RATE, hiss(), RATE)
     peak = expected.abs().max().item()
     assert peak > 1.01  # equal power, other peaks
     soundfile.write(tmp_path / "in.wav", wave.numpy(), RATE, "PCM_16")
-    gain = enhance_speech_file(
+    gain = enhance_listening_file(
         gains,
         tmp_path / "in.wav",
         tmp_path / "out.wav",

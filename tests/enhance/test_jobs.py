@@ -25,7 +25,7 @@ def corpus(tmp_path, monkeypatch):
 
 
 def destinations(*inputs, folder="out"):
-    return [job.destination.as_posix() for job in plan(list(inputs), folder)]
+    return [job.destination.as_posix() for job in plan(list(inputs), folder)[0]]
 
 
 def test_where_files_folders_and_patterns_go(corpus):
@@ -72,7 +72,15 @@ def test_earlier_output_below_the_input_is_no_input(corpus):
         (["in/a.flac"], "in/sub/..", "the output of .*, is an input"),
         (["in/b.ogg", "in/sub/b.wav"], "in/sub", "both be written"),
         (["in/b.ogg", "in/sub"], "in/sub", "both be written"),
-        (["in"], "in/a.flac", "the output folder is a file"),
+        (["in"], "in/a.flac", "is one file, but in/a.flac and in/sub/b.wav"),
+        (["in"], "in/sub/notes.txt", "cannot be the output folder.* is a file"),
+        (["in"], "in/sub/notes.txt/out", "as .*notes.txt is a file"),
+        (
+            ["in/a.flac"],
+            "b.mp3",
+            r"b.mp3: can write .wav and .flac, not '.mp3'",
+        ),
+        (["in/a.flac"], "in/a.flac", "is an input. Name another output file"),
     ],
 )
 def test_plans_that_cannot_work(corpus, inputs, folder, message):

@@ -61,10 +61,11 @@ def test_a_recording_of_any_rate(tmp_path):
 @pytest.mark.parametrize(
     "wave, message",
     [
-        (None, "n.wav: there is no such file"),
+        (None, "n.wav: does not exist"),
         (np.zeros(900), "n.wav: the noise holds nothing but zeros"),
         (np.zeros(0), "n.wav: the noise holds nothing but zeros"),
         (np.ones((900, 2)), "n.wav: has 2 channels, but noise must have one"),
+        (np.full(900, 17.0), "n.wav: has a sample of 17, must be within 16"),
         (np.full(900, np.nan), "n.wav: A wave must be finite"),
     ],
 )

@@ -81,7 +81,10 @@ def test_only_two_segments_are_held_at_a_time(identity):
         (torch.zeros(511), "at least 32 ms; got 511 samples, 31.9 ms"),
         (torch.zeros(1, 2, 16000), "float tensor of .samples."),
         (torch.zeros(16000, dtype=torch.int16), "got torch.int16"),
-        (torch.full((16000,), 1e30), "its peak is 1e.30"),
+        (
+            torch.full((16000,), 1e30),
+            "within 16; the sample at 0.000 s is 1e.30",
+        ),
     ],
 )
 def test_waves_that_cannot_be_enhanced(generator, wave, message):

@@ -15,6 +15,7 @@ from experiments import BASE, LE_BASE, make_brain, speech
 from okd_brain.corpora import make_dataset
 from okd_brain.enhance import main as okd_enhance
 from okd_brain.evaluation import LISTENING, main
+from okd_brain.evaluation.score import main as okd_score
 from okd_brain.evaluation.tasks import ENHANCEMENT
 from okd_brain.export import export_generator
 from okd_brain.files import write_json
@@ -103,9 +104,7 @@ def results(folder, name="results.json"):
 
 def refused(capsys, *arguments, **keywords):
     """Return what a wrong command says."""
-    with pytest.raises(SystemExit) as stop:
-        run(*arguments, **keywords)
-    assert stop.value.code == 2
+    assert run(*arguments, **keywords) == 2
     return capsys.readouterr().err
 
 
@@ -153,12 +152,16 @@ def test_models_and_folders_stand_in_one_table(made, tmp_path, capsys):
     assert found["checkpoints"]["enhanced"] == {"source": str(enhanced)}
     table = capsys.readouterr().out.splitlines()
     assert table[:3] == [
-        "mine, test, 4 utterances",
+        "mine, test, 4 utterances; in parentheses, 95 % of the mean",
         "",
         "| system | epoch | si_sdr | segsnr |",
     ]
+    okd_score([str(made / "mine/clean"), str(enhanced), "--metrics", *CHEAP])
+    line = capsys.readouterr().out.splitlines()[1].split()
+    mean, _, low, _, high = line[1:6]  # of si_sdr
+    assert f"| enhanced |  | {mean} ({low} to {high}) |" in table[6]
     assert table[5].startswith(
-        f"| pesq | 7 | {systems['pesq']['si_sdr']:.3f} |"
+        f"| pesq | 7 | {systems['pesq']['si_sdr']:.3f} ("
     )
 
 
@@ -257,10 +260,10 @@ def test_the_best_checkpoint_is_that_of_the_metrics_direction(made, tmp_path):
 
 
 def test_a_hub_id_is_loaded_under_its_name(made, tmp_path, monkeypatch):
-    def fetch(name, source):
-        return made / "export" / "pesq" / name
+    def download(**request):
+        return str(made / "export" / "pesq" / request["filename"])
 
-    monkeypatch.setattr("okd_brain.export.folders.fetch", fetch)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     model = made / "export" / "pesq"
     run(made / "mine", "someone/metricgan", model, output=tmp_path)
     systems = results(tmp_path)["systems"]
@@ -438,7 +441,7 @@ def test_files_that_do_not_fit(folder, capsys):
             f"{short}/p2_a.wav has 6400 samples, {mine}/clean/p2_a.wav 8000",
         ),
         (stereo, f"{stereo}/p1_a.wav has 2 channels, must have 1"),
-        (text, f"{text}/p1_a.wav cannot be read"),
+        (text, f"{text}/p1_a.wav: cannot be read as audio"),
     ]:
         assert message in refused(capsys, mine, model)
     (mine / "noisy" / "p1_a.wav").unlink()
@@ -462,7 +465,8 @@ def test_other_wrong_commands(folder, capsys):
     for keywords, message in [
         ({"metrics": ["peqs"]}, "did you mean 'pesq'"),
         ({"options": ["--n_jobs", "0"]}, "n_jobs must be a positive"),
-        ({"output": folder / "file"}, "File exists"),
+        ({"output": folder / "file"}, f"{folder}/file is a file"),
+        ({"options": ["--device", "cuda:9"]}, "this machine has cpu"),
         ({"options": ["--log", folder / "gone.txt"]}, "cannot be read"),
     ]:
         assert message in refused(capsys, mine, model, **keywords)

@@ -25,7 +25,7 @@ from streams import offline
 
 from okd_brain.discriminators import Discriminator
 from okd_brain.enhance import (
-    enhance_speech,
+    enhance_listening,
 )
 from okd_brain.export import (
     export_discriminator,
@@ -321,7 +321,7 @@ def test_an_export_gives_the_waves_of_the_test(tmp_path, equal_power):
     assert not loaded.training
     found = task_of(loaded, read_details(folder))
     assert found.equal_power == equal_power
-    played = enhance_speech(
+    played = enhance_listening(
         loaded, clean, RATE, noise, RATE, equal_power=found.equal_power
     )
     assert difference_db(played, clean) > -10
@@ -339,7 +339,7 @@ def test_speechbrain_loads_an_export_where_okd_is(tmp_path, equal_power):
     with torch.no_grad():
         inputs = task.analyse(clean[None], noise[None], torch.ones(1))
         wave = task.enhance(network, inputs).wave[0]
-    ours = enhance_speech(
+    ours = enhance_listening(
         wide(), clean, RATE, noise, RATE, equal_power=equal_power
     )
     torch.testing.assert_close(wave, ours, atol=ROUNDING, rtol=0)

@@ -52,6 +52,7 @@ def run(train, corpus, output, yaml, *extra, test_talkers="[d]"):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("yaml", HPARAMS, ids=lambda path: path.stem)
 def test_every_yaml_trains_tests_and_exports(
     train, corpus, tmp_path, yaml, monkeypatch
@@ -89,7 +90,7 @@ def test_every_yaml_trains_tests_and_exports(
 
 
 def test_tables_by_noise_and_ratio(train, corpus, tmp_path):
-    """Two ratios and two talkers."""
+    """Two ratios and two speakers."""
     run(
         train,
         corpus,

@@ -74,6 +74,7 @@ def run(train, corpus, output, yaml, *extra, epochs=2, samples=2, n_jobs=1):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("yaml", HPARAMS, ids=lambda path: path.stem)
 def test_every_yaml_trains_tests_and_exports(
     train, corpus, tmp_path, yaml, monkeypatch
@@ -140,6 +141,7 @@ def test_a_run_may_start_from_another(train, corpus, trained, tmp_path):
     assert other.read_bytes() != weights
 
 
+@pytest.mark.slow
 def test_a_warm_start_for_others(train, corpus, tmp_path):
     """A generator alone, then discriminators alone, on what it makes."""
     hparams = RECIPE / "hparams"
@@ -183,13 +185,17 @@ def test_results_come_last(train, monkeypatch):
 
     datasets = {"valid": "valid set", "test": "test set"}
     monkeypatch.setattr(train, "build", lambda argv: (None, datasets, "tiny"))
-    monkeypatch.setattr(train, "fit", lambda *_: order.append("fit"))
-    monkeypatch.setattr(train, "report_on", report_on)
-    monkeypatch.setattr(
-        train, "export_trained", lambda *_, **details: order.append("export")
-    )
+    for name, word in (
+        ("announce", "announce"),
+        ("fit", "fit"),
+        ("export_trained", "export"),
+    ):
+        monkeypatch.setattr(
+            train.training, name, lambda *_, word=word, **__: order.append(word)
+        )
+    monkeypatch.setattr(train.training, "report_on", report_on)
     train.run([])
-    assert order == ["fit", "valid", "export", "test"]
+    assert order == ["announce", "fit", "valid", "export", "test"]
 
 
 def test_a_metric_of_ones_own(train, corpus, tmp_path):
@@ -295,6 +301,7 @@ def test_the_export_enhances_as_the_test_did(trained, corpus, tmp_path):
     np.testing.assert_allclose(ours, expected, atol=1e-4)  # 16-bit PCM
 
 
+@pytest.mark.slow
 def test_curves_of_the_kept_checkpoints(train, corpus, trained, monkeypatch):
     """Validation of the best epochs is what training said of them."""
     spec = importlib.util.spec_from_file_location(
@@ -348,6 +355,7 @@ def test_test_only_of_a_discriminator_that_has_not_learnt_is_an_error(
     assert not (tmp_path / "results.json").exists()
 
 
+@pytest.mark.slow
 def test_no_data_folder_means_the_mini_corpus(train, tmp_path, monkeypatch):
     """What is built and what is said; the training itself is `make demo`."""
     asked = {}
@@ -385,6 +393,7 @@ def listed():
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_listed_debug_run_leaves_what_is_listed(train, tmp_path):
     """As SpeechBrain runs recipes: --debug, kept, without a corpus at hand."""
     (row,) = (

@@ -68,7 +68,7 @@ def test_mixing_needs_noise_and_noise_needs_speech(folders):
     with train_script(RECIPE) as train:
         with pytest.raises(ValueError, match="but there is no noise_folder"):
             train.prepare(hparams)
-        with pytest.raises(ValueError, match="clean_trainset"):
+        with pytest.raises(ValueError, match="holds audio, but no folders"):
             train.prepare({**hparams, "mixing": MixingPlan()})
         speechless = {"data_folder": None, "noise_folder": folders / "noise"}
         with pytest.raises(
@@ -89,7 +89,7 @@ def test_speech_without_noise_and_folders_that_are_not_there(folders):
     with train_script(RECIPE) as train:
         with pytest.raises(UserError, match="nowhere does not exist$"):
             train.prepare({**hparams, "data_folder": folders / "nowhere"})
-        with pytest.raises(UserError, match="--noise_folder FOLDER$"):
+        with pytest.raises(UserError, match=r"\(--noise_folder\)"):
             train.prepare({**hparams, "data_folder": folders / "noise"})
 
 

@@ -10,11 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scoring_signals import hangs, kills_itself, noisy, process_id, speech
+from scoring_signals import (
+    RATE,
+    hangs,
+    kills_itself,
+    noisy,
+    process_id,
+    speech,
+)
 
 from okd_brain.metrics import Metric
 from okd_brain.scoring import Failure, Scorer
+from okd_brain.scoring.item import Item, ItemScores
 from okd_brain.scoring.pool import AffinityQueue
+from okd_brain.scoring.worker import READY, Worker
 
 TESTS = str(Path(__file__).parents[1])
 WAIT_SECONDS = 60.0  # a busy machine; a test that hangs fails after it
@@ -123,8 +132,53 @@ def test_an_item_that_hangs_is_given_up():
     with Scorer(metrics, n_jobs=2, timeout_seconds=2.0) as scorer:
         scores = scorer.score(pairs, names=["a", "b", "c"])
     np.testing.assert_array_equal(scores[:, 0], [0.5, np.nan, 0.5])
-    reason = "not scored: it took longer than 2.0 s"
+    reason = (
+        "not scored: it took longer than its time limit of 2 s"
+        " (timeout_seconds)"
+    )
     assert scorer.failures == [Failure("b", "slow", reason)]
+
+
+def test_a_pair_has_time_for_its_length_and_its_metrics(monkeypatch):
+    """Ten minutes take ten times as long as one; 60 s were too few."""
+    limits = []
+
+    def ask(worker, request, timeout_seconds):
+        if isinstance(request, Item):
+            limits.append(timeout_seconds)
+            return ItemScores.missing(request, "not asked")
+        return READY
+
+    monkeypatch.setattr("okd_brain.scoring.worker.Worker.ask", ask)
+    long = np.zeros(600 * RATE, np.float32)
+    for timeout_seconds, metrics, seconds in (
+        (None, ["pesq"], 600),
+        (None, ["pesq", "csig", "stoi"], 600),
+        (None, ["pesq"], 3),
+        (5.0, ["pesq"], 600),
+    ):
+        part = long[: seconds * RATE]
+        options = {"n_jobs": 2, "timeout_seconds": timeout_seconds}
+        with Scorer(metrics, **options) as scorer:
+            scorer.score([(part, part)])
+    assert limits == [60 + 1200, 60 + 3600, 60 + 6, 5]
+
+
+def test_an_item_without_room_in_memory_costs_itself_only(monkeypatch):
+    sent = Worker.ask
+
+    def ask(worker, request, timeout_seconds):
+        if isinstance(request, Item) and request.degraded[0] == 1:
+            raise MemoryError  # as pickling a message does
+        return sent(worker, request, timeout_seconds)
+
+    monkeypatch.setattr("okd_brain.scoring.worker.Worker.ask", ask)
+    pairs = [(speech(), marked(value)) for value in (0, 1, 0)]
+    with Scorer(["si_sdr"], n_jobs=2) as scorer:
+        scores = scorer.score(pairs)
+    assert np.isnan(scores[:, 0]).tolist() == [False, True, False]
+    reason = "needs more memory than there is"
+    assert scorer.failures == [Failure(1, "si_sdr", reason)]
 
 
 def test_a_local_function_cannot_go_to_a_worker():

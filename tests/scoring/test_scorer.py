@@ -10,6 +10,7 @@ import pytest
 import torch
 from scoring_signals import noisy, speech, wait_for, waits_for_go
 
+from okd_brain.messages import UserError
 from okd_brain.metrics import METRICS, Metric
 from okd_brain.scoring import Failure, Scorer
 
@@ -122,6 +123,17 @@ def test_what_a_metric_raises_is_a_failure():
     assert failure == Failure(0, "faulty", "faulty: KeyError: 'missing'")
 
 
+def test_a_metric_without_memory_is_a_failure():
+    def greedy(*, reference, degraded, sample_rate):
+        raise MemoryError
+
+    scorer = Scorer([Metric("greedy", greedy), "si_sdr"])
+    scores = scorer.score(good_pairs()[:1])
+    assert np.isnan(scores[0, 0]) and np.isfinite(scores[0, 1])
+    reason = "greedy: needs more memory than there is"
+    assert scorer.failures == [Failure(0, "greedy", reason)]
+
+
 def test_no_pairs_give_no_rows():
     assert Scorer(["pesq", "stoi"]).score([]).shape == (0, 2)
 
@@ -135,6 +147,12 @@ def test_names_must_match_the_pairs():
 def test_impossible_numbers_of_processes_are_refused(n_jobs):
     with pytest.raises(ValueError, match="n_jobs must be a positive integer"):
         Scorer(["pesq"], n_jobs=n_jobs)
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
+def test_impossible_time_limits_are_refused(seconds):
+    with pytest.raises(UserError, match="timeout_seconds must be a positive"):
+        Scorer(["pesq"], timeout_seconds=seconds)
 
 
 def test_minus_one_means_every_core():

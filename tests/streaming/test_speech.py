@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from streams import constant, offline, remembering, speech, stream
 
+from okd_brain.audio import MAX_PEAK
 from okd_brain.generators import BLSTMGenerator
+from okd_brain.messages import UserError
 from okd_brain.streaming import StreamingEnhancer
 
 TOLERANCE = 1e-5
@@ -86,10 +89,32 @@ def test_arrays_and_tensors_of_any_precision(generator, kind):
     if kind != "read-only":
         chunk = chunk.astype(kind)
     enhancer = StreamingEnhancer(generator)
-    streamed = torch.cat([enhancer.process(chunk), enhancer.flush()])
-    assert streamed.dtype == torch.float32 and not streamed.requires_grad
+    streamed = np.concatenate([enhancer.process(chunk), enhancer.flush()])
+    assert streamed.dtype == np.float32
     expected = torch.tensor(chunk).float()
-    assert_equal_to_offline(generator, expected, streamed)
+    assert_equal_to_offline(generator, expected, torch.from_numpy(streamed))
+
+
+def test_blocks_come_out_as_soundfile_reads_them(generator, tmp_path):
+    """One channel as [samples, 1], which is what comes out, too."""
+    wave = speech(3, 2000)
+    soundfile.write(tmp_path / "a.wav", wave.numpy(), 16000, "FLOAT")
+    enhancer = StreamingEnhancer(generator)
+    blocks = [
+        enhancer.process(block)
+        for block in soundfile.blocks(
+            tmp_path / "a.wav", 300, dtype="float32", always_2d=True
+        )
+    ]
+    streamed = np.concatenate([*blocks, enhancer.flush()])
+    assert streamed.shape == (2000, 1)
+    streamed = torch.from_numpy(streamed[:, 0])
+    assert_equal_to_offline(generator, wave, streamed)
+
+
+def test_a_stream_of_two_channels_is_refused(generator):
+    with pytest.raises(UserError, match=r"of one channel.*\(160, 2\)"):
+        StreamingEnhancer(generator).process(np.zeros((160, 2)))
 
 
 # Delay
@@ -189,6 +214,7 @@ def test_a_generator_that_is_not_causal():
         (np.zeros(160, np.int16), "float with full scale 1; got torch.int16"),
         (np.full(160, np.nan), "sample 1000 is nan. The chunk was not taken"),
         (torch.tensor([0.0, 0.0, -torch.inf]), "finite.*sample 1002 is -inf"),
+        (np.full(160, 32767.0), "full scale 1; sample 1000 is 32767"),
         (torch.tensor([0.0, 1e30]), r"full scale 1; sample 1001 is 1e\+30"),
     ],
 )
@@ -205,6 +231,6 @@ def test_a_bad_chunk_is_refused_and_the_stream_goes_on(
 
 
 def test_the_loudest_sample_that_is_taken_stays_finite():
-    wave = 0.99e15 * torch.ones(2048)
+    wave = MAX_PEAK * torch.ones(2048)
     enhancer = StreamingEnhancer(constant(1.19))
     assert stream(enhancer, 2048, wave).isfinite().all()

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 
 import pytest
 from experiments import RECIPE
@@ -42,11 +44,13 @@ def test_from_yaml_to_table(study, tmp_path, capsys):
     assert len(started.read_text().splitlines()) == 9
 
 
-def test_a_done_run_with_other_options_is_an_error(study, tmp_path, caplog):
+def test_a_done_run_with_other_options_is_an_error(study, tmp_path, capsys):
     assert study() == 0
+    capsys.readouterr()
     assert study("--alpha=2") == 2
-    assert "out/warm/1 holds a run with other options" in caplog.text
-    assert "alpha: 5.0 there, 2 asked for" in caplog.text
+    [said] = capsys.readouterr().err.splitlines()
+    assert "out/warm/1 holds a run with other options" in said
+    assert "alpha: 5.0 there, 2 asked for" in said
     started = tmp_path / "out" / "order.txt"
     assert len(started.read_text().splitlines()) == 3
 
@@ -73,13 +77,14 @@ def test_the_table_alone_starts_nothing(study, tmp_path, capsys):
     assert study("--table_only") == 0
 
 
-def test_ctrl_c_is_no_traceback(study, monkeypatch, caplog):
+def test_ctrl_c_is_no_traceback(study, monkeypatch, capsys):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("okd_brain.studies.command.run_all", interrupted)
+    monkeypatch.setattr("okd_brain.studies.runs.run_all", interrupted)
     assert study() == 130
-    assert "The same command goes on from here" in caplog.text
+    said = capsys.readouterr().err
+    assert said.endswith("Interrupted. The same command goes on from here.\n")
 
 
 @pytest.mark.parametrize(
@@ -96,11 +101,38 @@ def test_mistakes_on_the_command_line(study, capsys, arguments, reason):
     assert reason in capsys.readouterr().err
 
 
-def test_mistakes_in_the_study_are_named(study, tmp_path, caplog):
+def test_what_cannot_be_written_is_known_before_the_runs(
+    study, tmp_path, capsys
+):
+    (tmp_path / "out").write_text("a file")
+    assert study() == 2
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: ") and f"{tmp_path}/out is a file" in said
+
+
+def test_a_missing_study_is_one_line(tmp_path, capsys):
+    assert main(tmp_path, [str(tmp_path / "gone.yaml")]) == 2
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: There is no file") and "gone.yaml" in said
+
+
+def test_help_imports_no_torch():
+    """It answers at once."""
+    script = (
+        "import sys; from pathlib import Path; from okd_brain.studies import main\n"
+        "try: main(Path(), ['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'speechbrain', 'scipy.signal'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_mistakes_in_the_study_are_named(study, tmp_path, capsys):
     file = tmp_path / "tiny.yaml"
     file.write_text(STUDY.replace("score: 2", "scor: 2"))
     assert study() == 2
-    assert "no key 'scor' to set; did you mean score" in caplog.text
+    said = capsys.readouterr().err
+    assert "no key 'scor' to set; did you mean 'score'" in said
     assert not (tmp_path / "out" / "order.txt").exists()
 
 

@@ -5,7 +5,10 @@ import os
 import subprocess
 import sys
 
+import pytest
 from experiments import LE_BASE, LE_RECIPE, TESTS, write_speech_and_noise
+
+pytestmark = pytest.mark.slow
 
 
 def torchrun(script, *arguments):

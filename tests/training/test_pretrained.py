@@ -185,6 +185,7 @@ def test_a_run_that_goes_on_keeps_its_own_weights(tmp_path):
         hparams = load_hparams(
             tmp_path / "run",
             CAUSAL,
+            "--discriminator_network=!name:small_networks.NormedDiscriminator",
             f"--number_of_epochs={epochs}",
             f"--pretrained={folder}",
         )

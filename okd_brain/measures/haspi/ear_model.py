@@ -17,8 +17,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import butter, lfilter, resample_poly, upfirdn
+import scipy
 
 INPUT_SAMPLE_RATE = 16000
 LEVEL_DB_SPL = 65.0  # of conversational speech
@@ -68,7 +67,7 @@ class EarReference:
         poles = np.empty(BANDS)
         firing = np.empty((BANDS, len(reference)))
         sound = _middle_ear(reference)
-        for number, band in enumerate(_bands()):
+        for number, band in enumerate(bands()):
             vibration, poles[number] = _vibration(sound, band)
             firing[number] = _firing(vibration)
             if align:
@@ -93,7 +92,7 @@ class EarReference:
         """
         sound = _middle_ear(sound)
         rates = np.empty_like(self.rates)
-        for number, band in enumerate(_bands()):
+        for number, band in enumerate(bands()):
             vibration, _ = _vibration(sound, band)
             if self._aligners:
                 lag = self._aligners[number].lag_of(vibration)
@@ -103,7 +102,9 @@ class EarReference:
         return rates
 
 
-class _Band(NamedTuple):
+class Band(NamedTuple):
+    """One of the ear's auditory filters."""
+
     centre_hz: float
     width_hz: float  # of the filter at low levels
     widest: float  # at high levels, relative to that
@@ -111,7 +112,7 @@ class _Band(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _bands():
+def bands():
     """Return the 32 bands, evenly spaced on the ERB scale."""
     corner_hz = EAR_Q * NARROWEST_HZ
     low, high = np.log(np.array(BAND_RANGE_HZ) + corner_hz)
@@ -122,13 +123,17 @@ def _bands():
     loss = np.ptp(COMPRESSED_DB_SPL) * slope
     widest = 1 + loss / 50 + 2 * (loss / 50) ** 6
     width_hz = NARROWEST_HZ + centre_hz / EAR_Q
-    return list(map(_Band, centre_hz, width_hz, widest, -slope / 2))
+    return list(map(Band, centre_hz, width_hz, widest, -slope / 2))
 
 
 def _middle_ear(sound):
     """Filter with a lowpass at 5 kHz and a highpass at 350 Hz."""
-    sound = lfilter(*butter(1, 5000, fs=SAMPLE_RATE), sound)
-    return lfilter(*butter(2, 350, "high", fs=SAMPLE_RATE), sound)
+    sound = scipy.signal.lfilter(
+        *scipy.signal.butter(1, 5000, fs=SAMPLE_RATE), sound
+    )
+    return scipy.signal.lfilter(
+        *scipy.signal.butter(2, 350, "high", fs=SAMPLE_RATE), sound
+    )
 
 
 def _vibration(sound, band):
@@ -141,12 +146,13 @@ def _vibration(sound, band):
     envelope = np.sqrt(_gammatone_power(baseband, pole))
     low, high = (10 ** (level / 10) for level in COMPRESSED_DB_SPL)
     gain = (np.clip(control, low, high) / low) ** band.expansion
-    return lfilter(*_compressor_lowpass(), gain) * envelope, pole
+    return scipy.signal.lfilter(*compressor_lowpass(), gain) * envelope, pole
 
 
 @lru_cache(maxsize=1)
-def _compressor_lowpass():
-    return butter(1, COMPRESSOR_LOWPASS_HZ, fs=SAMPLE_RATE)
+def compressor_lowpass():
+    """Return the filter (b, a) that smooths the gain of the compression."""
+    return scipy.signal.butter(1, COMPRESSOR_LOWPASS_HZ, fs=SAMPLE_RATE)
 
 
 def _demodulated(sound, centre_hz):
@@ -172,12 +178,12 @@ def _gammatone_power(baseband, pole):
     zeros = np.array([1, 4 * pole, 4 * pole**2])
     gain = 2 * (1 - pole) ** 4 / (1 + 2 * pole) ** 2
     poles = [1, -4 * pole, 6 * pole**2, -4 * pole**3, pole**4]
-    filtered = lfilter(gain * zeros, poles, baseband, axis=0)
+    filtered = scipy.signal.lfilter(gain * zeros, poles, baseband, axis=0)
     return filtered[:, 0] ** 2 + filtered[:, 1] ** 2
 
 
 @lru_cache(maxsize=1)
-def _adaptation():
+def adaptation():
     """Return the filter (b, a) with which the inner hair cells adapt.
 
     An electrical circuit: the input feeds, through r1, a capacitor for the
@@ -200,7 +206,7 @@ def _adaptation():
 def _firing(vibration):
     """Return the inner hair cells' rate in dB above threshold, at least 0."""
     excitation_db = 20 * np.log10(np.maximum(vibration, 1))
-    return np.maximum(lfilter(*_adaptation(), excitation_db), 0)
+    return np.maximum(scipy.signal.lfilter(*adaptation(), excitation_db), 0)
 
 
 def _delays(poles):
@@ -220,11 +226,13 @@ def _smoothed(firing, delay):
     kept = firing[: len(firing) - delay]
     # The filter's centre, 26, is its output 3 * 9 = 27 with one more zero.
     padded = np.concatenate([np.zeros(delay + 1), kept])
-    return upfirdn(_smoother(), padded, down=DECIMATION)[3 : 3 + count]
+    return scipy.signal.upfirdn(smoother(), padded, down=DECIMATION)[
+        3 : 3 + count
+    ]
 
 
 @lru_cache(maxsize=1)
-def _smoother():
+def smoother():
     """Return a Hann window without its zeros, [52], whose sum is 1."""
     window = np.hanning(SMOOTHING + 2)[1:-1]
     return window / window.sum()
@@ -249,7 +257,7 @@ def at_24_khz(signal, *, lowpass):
     >>> len(sound), round(rms(sound), 6)
     (24000, 1.0)
     """
-    sound = resample_poly(signal, UP, DOWN, window=lowpass)
+    sound = scipy.signal.resample_poly(signal, UP, DOWN, window=lowpass)
     level = rms(sound)
     return sound * (rms(signal) / level) if level > 0 else sound
 
@@ -283,8 +291,8 @@ class LagFinder:
         self._lags = (earliest, latest)
         # Long enough that no lag in the range wraps around.
         reach = max(-earliest, latest)
-        self._size = next_fast_len(len(reference) + reach, real=True)
-        self._spectrum = rfft(reference, self._size)
+        self._size = scipy.fft.next_fast_len(len(reference) + reach, real=True)
+        self._spectrum = scipy.fft.rfft(reference, self._size)
 
     @property
     def nbytes(self):
@@ -297,8 +305,8 @@ class LagFinder:
         The signal is as long as the reference; with ``either_sign`` it may be
         inverted. Of equally good lags this is the earliest.
         """
-        spectrum = self._spectrum * rfft(signal, self._size).conj()
-        circular = irfft(spectrum, self._size)
+        spectrum = self._spectrum * scipy.fft.rfft(signal, self._size).conj()
+        circular = scipy.fft.irfft(spectrum, self._size)
         earliest, latest = self._lags
         correlation = np.concatenate(
             [circular[earliest:], circular[: latest + 1]]

@@ -74,7 +74,7 @@ class HASPILinearReference:
             min_seconds=MIN_SECONDS,
         )
         self.samples = len(reference)
-        self._ear = EarReference(_presented(reference), align=False)
+        self._ear = EarReference(presented(reference), align=False)
         self._modulation = ModulationReference(self._ear.rates, name="HASPI")
 
     @property
@@ -102,19 +102,19 @@ class HASPILinearReference:
             If the length differs or a sample is not finite.
         """
         degraded = check_degraded(degraded, name="HASPI", samples=self.samples)
-        rates = self._ear.rates_of(_presented(degraded))
+        rates = self._ear.rates_of(presented(degraded))
         return float(WEIGHTS @ self._modulation.correlations(rates))
 
 
-def _presented(signal):
+def presented(signal):
     """Bring a signal to 24 kHz and 65 dB SPL; silence stays silent."""
-    sound = at_24_khz(signal, lowpass=_lowpass())
+    sound = at_24_khz(signal, lowpass=lowpass())
     level = rms(sound)
     return sound * (10 ** (LEVEL_DB_SPL / 20) / level) if level > 0 else sound
 
 
 @lru_cache(maxsize=1)
-def _lowpass():
+def lowpass():
     """Return the filter of librosa 0.7 with which NELE-GAN resamples, [385].
 
     A sinc of 64 zero crossings with roll-off 0.948 under a Kaiser window,

@@ -7,7 +7,7 @@ which reference and degraded signal are correlated.
 """
 
 import numpy as np
-from scipy.fft import irfft, next_fast_len, rfft
+import scipy
 
 # Of the firing rates, as Kates's program takes it; 24 kHz / 9 is 2667 Hz.
 SAMPLE_RATE = 2560.0
@@ -94,12 +94,12 @@ def _centred(signals):
 def _modulation_bands(signals):
     """Split signals into ten bands, [..., frames] to [..., 10, frames]."""
     frames = signals.shape[-1]
-    size = next_fast_len(frames + LONGEST_FRAMES, real=True)
-    spectra = rfft(signals, size)[..., None, :] * _responses(size)
-    return irfft(spectra, size)[..., :frames]
+    size = scipy.fft.next_fast_len(frames + LONGEST_FRAMES, real=True)
+    spectra = scipy.fft.rfft(signals, size)[..., None, :] * responses(size)
+    return scipy.fft.irfft(spectra, size)[..., :frames]
 
 
-def _responses(size):
+def responses(size):
     """Return the responses of the modulation filters, [10, size // 2 + 1].
 
     Kates demodulates, applies a Hann window as lowpass, and modulates again.
@@ -116,4 +116,4 @@ def _responses(size):
         if rate > RATES_HZ[0]:  # the lowest band is the lowpass itself
             window *= 2 * np.cos(2 * np.pi * rate / SAMPLE_RATE * time)
         row[time] = window  # negative times wrap to the end
-    return rfft(filters).real
+    return scipy.fft.rfft(filters).real

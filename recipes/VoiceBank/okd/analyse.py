@@ -16,106 +16,114 @@ Authors
  * the okd developers 2026
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-from speechbrain.utils.distributed import if_main_process
-from train import build, prepare
-
-from okd_brain.analyses import (
-    conflict_points,
-    correlate,
-    correlation_matrices,
-    distance_points,
-    draw_lines,
-    draw_matrices,
-    measure_conflict,
-    measure_distance,
-    measure_flatness,
-    melt,
-    open_run,
-    score_checkpoints,
-)
-from okd_brain.distributed import end_distributed_run
-from okd_brain.results import read_scores, write_rows
+from okd_brain import analyses, cli, results
+from okd_brain.files import check_writable
 
 
 def correlation(arguments, argv):
     """Correlate metrics over files of scores."""
-    tables = {str(path): read_scores(path) for path in arguments.scores}
-    rows = correlate(tables, arguments.systems)
-    picture = _write(arguments.output, "correlation", rows)
-    draw_matrices(*correlation_matrices(rows), picture)
+    output = _output(arguments.output, "correlation")
+    tables = {str(path): results.read_scores(path) for path in arguments.scores}
+    rows = analyses.correlate(tables, arguments.systems)
+    matrices = analyses.correlation_matrices(rows)
+    _write(output, rows, analyses.draw_matrices, *matrices)
 
 
 def curves(arguments, argv):
     """Score the kept checkpoints on validation and test."""
-    brain, datasets, _ = build(argv)
-    rows = score_checkpoints(brain, datasets)
-    if if_main_process():
-        picture = _write(brain.artifacts_folder, "curves", rows)
-        points = melt(rows, brain.board.scorer.names, x="epoch")
-        draw_lines(points, picture, x_label="epoch")
+    brain, datasets, output = _build(argv, "curves")
+    rows = analyses.score_checkpoints(brain, datasets)
+    points = analyses.melt(rows, brain.board.scorer.names, x="epoch")
+    _write(output, rows, analyses.draw_lines, points, x_label="epoch")
 
 
 def conflict(arguments, argv):
     """Compare the gradients of the metrics over training."""
-    brain, datasets, _ = build(argv)
+    from speechbrain.utils.distributed import if_main_process
+
+    brain, datasets, output = _build(argv, "conflict")
     if if_main_process():
-        rows = measure_conflict(brain, datasets["valid"], arguments.utterances)
-        picture = _write(brain.artifacts_folder, "conflict", rows)
-        draw_lines(
-            conflict_points(rows), picture, x_label="epoch", y_label="cosine"
+        rows = analyses.measure_conflict(
+            brain, datasets["valid"], arguments.utterances
         )
+        labels = {"x_label": "epoch", "y_label": "cosine"}
+        points = analyses.conflict_points(rows)
+        _write(output, rows, analyses.draw_lines, points, **labels)
 
 
 def flatness(arguments, argv):
     """Score disturbed weights on validation and test."""
-    brain, datasets, _ = build(argv)
-    rows = measure_flatness(brain, datasets, arguments.sizes, arguments.draws)
-    if if_main_process():
-        picture = _write(brain.artifacts_folder, "flatness", rows)
-        points = melt(rows, brain.board.scorer.names, x="size")
-        draw_lines(points, picture, x_label="relative disturbance")
+    brain, datasets, output = _build(argv, "flatness")
+    rows = analyses.measure_flatness(
+        brain, datasets, arguments.sizes, arguments.draws
+    )
+    points = analyses.melt(rows, brain.board.scorer.names, x="size")
+    labels = {"x_label": "relative disturbance"}
+    _write(output, rows, analyses.draw_lines, points, **labels)
 
 
 def distance(arguments, argv):
     """Compare the generators of each run over its training."""
-    runs = [open_run(folder) for folder in arguments.runs]
+    from train import prepare
+
+    output = _output(arguments.output, "distance")
+    runs = [analyses.open_run(folder) for folder in arguments.runs]
     valid = prepare(runs[0].hparams).datasets()["valid"]
-    rows = measure_distance(runs, valid, arguments.utterances)
-    picture = _write(arguments.output, "distance", rows)
-    draw_lines(
-        distance_points(rows),
-        picture,
-        x_label="epoch",
-        y_label="mean squared difference",
-        y_scale="log",
-    )
+    rows = analyses.measure_distance(runs, valid, arguments.utterances)
+    labels = {"x_label": "epoch", "y_label": "mean squared difference"}
+    points = analyses.distance_points(rows)
+    _write(output, rows, analyses.draw_lines, points, **labels, y_scale="log")
 
 
 def main(argv):
-    """Run one analysis."""
+    """Run one analysis and return an exit status."""
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
     if rest and arguments.run in (correlation, distance):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return cli.run(_run, arguments, rest)
+
+
+def _run(arguments, rest):
+    from okd_brain.distributed import end_distributed_run
+
     arguments.run(arguments, rest)
     end_distributed_run()
 
 
-def _write(folder, name, rows):
-    """Write the rows and return the path of their picture."""
-    path = folder / f"{name}.csv"
-    write_rows(path, rows)
-    return path.with_suffix(".png")
+def _build(argv, name):
+    """Return the brain and the datasets of a run, and what ``_output`` does."""
+    from train import build
+
+    brain, datasets, _ = build(argv)
+    return brain, datasets, _output(brain.artifacts_folder, name)
+
+
+def _output(folder, name):
+    """Return the CSV file to write; refuse what cannot be written or drawn."""
+    analyses.check_plots()
+    path = Path(folder) / f"{name}.csv"
+    check_writable(path)
+    return path
+
+
+def _write(path, rows, draw, *content, **labels):
+    """Write the rows, draw their picture beside them, and say where both are."""
+    from speechbrain.utils.distributed import if_main_process
+
+    if if_main_process():
+        picture = path.with_suffix(".png")
+        results.write_rows(path, rows)
+        draw(*content, picture, **labels)
+        cli.show(f"Written: {path}, {picture}")
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = cli.make_parser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # the other options are train.py's
     )
     commands = parser.add_subparsers(required=True, metavar="ANALYSIS")
@@ -176,4 +184,4 @@ def _parser():
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

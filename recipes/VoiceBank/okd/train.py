@@ -11,35 +11,26 @@ Authors
  * the okd developers 2026
 """
 
+import logging
 import sys
 from pathlib import Path
 
-from speechbrain.utils.distributed import run_on_main
-from speechbrain.utils.logger import get_logger
+from okd_brain import cli, training
+from okd_brain.config import answer_help, read_experiment
 
-from okd_brain.brain import OKDBrain
-from okd_brain.corpora import (
-    build_mini_corpus,
-    check_mixing,
-    prepare_mixture_corpus,
-)
-from okd_brain.distributed import end_distributed_run
-from okd_brain.training import (
-    build_modules,
-    export_trained,
-    fit,
-    report_on,
-    start_experiment,
-    start_from_pretrained,
-)
-
-logger = get_logger(__name__)
-SCHEDULES = Path(__file__).resolve().parent / "hparams" / "schedules"
+logger = logging.getLogger(__name__)
+HPARAMS = Path(__file__).resolve().parent / "hparams"
 
 
 def prepare(hparams):
     """Prepare the corpus, mix one, or build the mini corpus."""
     from voicebank_prepare import prepare_voicebank
+
+    from okd_brain.corpora import (
+        build_mini_corpus,
+        check_mixing,
+        prepare_mixture_corpus,
+    )
 
     data_folder, noise_folder = hparams["data_folder"], hparams["noise_folder"]
     output_folder = hparams["output_folder"]
@@ -85,11 +76,22 @@ def build(argv):
     corpus_name : str
         For the results.
     """
-    hparams, run_opts = start_experiment(argv, SCHEDULES / "mini.yaml")
-    corpus = run_on_main(prepare, args=[hparams])
-    networks = build_modules(hparams)
-    start_from_pretrained(networks, hparams)
-    brain = OKDBrain(networks, hparams, run_opts, hparams["checkpointer"])
+    import speechbrain as sb
+
+    from okd_brain.brain import OKDBrain
+
+    experiment = read_experiment(argv, HPARAMS / "schedules" / "mini.yaml")
+    folder = training.begin_run(experiment)
+    with experiment.loaded() as (hparams, file):
+        sb.create_experiment_directory(hparams["output_folder"], file)
+    corpus = folder.prepare(prepare, hparams)
+    if corpus is None:  # the folder was that of another one, and moved aside
+        return build(argv)
+    networks = training.build_modules(hparams)
+    training.start_from_pretrained(networks, hparams)
+    brain = OKDBrain(
+        networks, hparams, experiment.run_opts, hparams["checkpointer"]
+    )
     corpus_name = Path(hparams["data_folder"] or "mini corpus").name
     return brain, corpus.datasets(), corpus_name
 
@@ -97,17 +99,31 @@ def build(argv):
 def run(argv):
     """Train, validate, export, test; a run that has results.json is done."""
     brain, datasets, corpus = build(argv)
-    fit(brain, datasets)
-    valid = report_on(brain, datasets["valid"], corpus=corpus, split="valid")
-    export_trained(brain, corpus=corpus, results=valid)
-    report_on(brain, datasets["test"], corpus=corpus, split="test")
+    training.announce(brain, datasets, corpus=corpus)
+    training.fit(brain, datasets)
+    valid = training.report_on(
+        brain, datasets["valid"], corpus=corpus, split="valid"
+    )
+    training.export_trained(brain, corpus=corpus, results=valid)
+    training.report_on(brain, datasets["test"], corpus=corpus, split="test")
 
 
 def main(argv):
     """Run, and let the processes part when the brain is gone."""
+    answer_help(argv, __doc__, HPARAMS / "okd_pesq_csig.yaml")
+    from okd_brain.distributed import end_distributed_run
+
     run(argv)
     end_distributed_run()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    arguments = sys.argv[1:]
+    sys.exit(
+        cli.run(
+            main,
+            arguments,
+            after_interrupt="The same command goes on.",
+            traceback="--debug" in arguments,
+        )
+    )

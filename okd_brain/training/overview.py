@@ -1,0 +1,396 @@
+"""What a run is going to do, and what that will cost: one screen at its start.
+
+Seconds are measured on one training utterance of average length, with the
+experiment's own networks, metrics and device. That leaves weights, gradients,
+random numbers and the replay as they were.
+"""
+
+import shutil
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from speechbrain.core import Stage
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.distributed import main_process_only
+from speechbrain.utils.logger import get_logger
+
+from okd_brain.distributed import world_size
+from okd_brain.metrics import resolve_metrics
+from okd_brain.scoring import Scorer
+from okd_brain.training.excerpts import Excerpt, ExcerptReader
+
+logger = get_logger(__name__)
+
+SMALL_SCHEDULE = "schedules/small.yaml"
+FEW_UTTERANCES = 1000  # of distinct clean speech; the paper's corpora have more
+MANY_EPOCHS = 100  # the paper's schedules have 500 and 750
+FEW_STEPS = 100  # are done before an estimate of them would be
+BYTES_PER_SAMPLE = 4  # float WAV
+BYTES_PER_WEIGHT = 4  # float32; Adam keeps two moments of each as well
+UPDATES = {"warmup": "warm-up", "generator": "generators", "D": "discriminator"}
+
+
+@main_process_only
+def announce(brain, datasets, *, corpus):
+    """Log what the run has and does, and what it will take.
+
+    Arguments
+    ---------
+    brain : OKDBrain
+        Before ``fit``; unchanged afterwards.
+    datasets : dict
+        "train", "valid" and "test" to a dataset.
+    corpus : str
+        Its name.
+    """
+    train = datasets["train"].data
+    plan = Plan(brain, len(train))
+    lines = {"corpus": [corpus]}
+    lines["corpus"] += [
+        _describe_split(split, dataset.data)
+        for split, dataset in datasets.items()
+    ]
+    lines["generators"] = [
+        f"{len(brain.targets)}, for {', '.join(t.name for t in brain.targets)}: "
+        f"{_describe_network(brain.generator(brain.targets[0]))} each"
+    ]
+    lines["discriminators"] = [
+        f"{name}, for {', '.join(head.name for head in heads)}: "
+        f"{_describe_network(brain.modules[name])}"
+        for name, heads in brain.discriminator_heads.items()
+    ]
+    lines["stages"] = [
+        f"{stage}: {epochs} epochs, {steps:,} steps"
+        for stage, (epochs, steps) in plan.stages.items()
+    ] or ["all epochs are done"]
+    if not brain.debug and sum(plan.updates.values()) >= FEW_STEPS:
+        costs = Costs(brain, datasets["train"])
+        seconds = plan.seconds(costs, len(datasets["valid"]))
+        lines["measured"] = [
+            f"{UPDATES[name]} {value:.3g} s per step"
+            for name, value in costs.updates.items()
+        ]
+        lines["measured"] += [
+            f"scoring {costs.learnt:.3g} s per utterance in training, "
+            f"{costs.reported:.3g} s in validation, on {brain.device}, "
+            f"{brain.board.scorer.n_jobs} processes that score"
+        ]
+        lines["time"] = [f"about {duration(seconds)}, without the test"]
+        lines["disk"] = [_describe_disk(brain, plan, train)]
+    advice = _advise(brain.hparams, train)
+    if advice:
+        lines["schedule"] = [advice]
+    logger.info("This run\n%s\n", _table(lines))
+
+
+class Plan:
+    """What is left to do, counted.
+
+    Arguments
+    ---------
+    brain : OKDBrain
+        Knows its phases, and the checkpoint that it goes on from.
+    utterances : int
+        Of the training set.
+
+    Attributes
+    ----------
+    stages : dict
+        Name of a stage -> (epochs, steps of this process).
+    updates : dict
+        "warmup", "generator" and "D" -> steps of this process.
+    drawn : int
+        Utterances to enhance and score in training, of all processes.
+    validations : int
+        How many.
+    stored : int
+        Waves in the replay at the end, of all processes.
+    """
+
+    def __init__(self, brain, utterances):
+        curriculum, limit = brain.curriculum, brain.hparams.max_history
+        saved = brain.checkpointer.list_checkpoints()
+        done = max((c.meta.get("epoch", 0) for c in saved), default=0)
+        self.stages, self.updates = {}, dict.fromkeys(UPDATES, 0)
+        self.drawn = self.validations = self.stored = 0
+        for epoch in range(1, curriculum.last_epoch + 1):
+            stage = curriculum.stage_of(epoch)
+            size = curriculum.size(utterances, epoch)
+            if epoch > done:
+                phases = brain.phases(epoch, utterances, self.stored)
+                steps = _steps(brain, phases)
+                for name, count in steps.items():
+                    self.updates[name] += count
+                epochs, before = self.stages.get(stage, (0, 0))
+                total = before + sum(steps.values())
+                self.stages[stage] = (epochs + 1, total)
+                self.drawn += size if stage != "warmup" else 0
+                self.validations += curriculum.is_validated(epoch)
+            if stage != "warmup":
+                self.stored = min(self.stored + size, limit or float("inf"))
+
+    def seconds(self, costs, validated):
+        """Return how long that takes.
+
+        Arguments
+        ---------
+        costs : Costs
+            Of one step, and one utterance.
+        validated : int
+            Utterances of a validation.
+
+        Returns
+        -------
+        float
+        """
+        training = sum(
+            count * costs.updates.get(name, 0)
+            for name, count in self.updates.items()
+        )
+        current = self.drawn * (costs.enhancing + costs.learnt)
+        valid = validated * costs.systems * (costs.enhancing + costs.reported)
+        return training + current + self.validations * valid
+
+
+class Costs:
+    """Seconds of one step of each kind, and of one utterance, measured.
+
+    Arguments
+    ---------
+    brain : OKDBrain
+        Unchanged afterwards.
+    dataset : DynamicItemDataset
+        The training set.
+
+    Attributes
+    ----------
+    updates : dict
+        "warmup" (where there is one), "generator" and "D" -> seconds per step.
+    enhancing, learnt, reported : float
+        Seconds per utterance: one generator; all metrics that are learnt; these
+        and those that are reported. Processes share the work.
+    systems : int
+        How many generators a validation scores.
+    """
+
+    def __init__(self, brain, dataset):
+        item = _average_item(brain, dataset)
+        curriculum, hparams = brain.curriculum, brain.hparams
+        one = PaddedBatch([item]).to(brain.device)
+        phases = {
+            "generator": curriculum.batch_size,
+            "D": curriculum.batch_size,
+        }
+        if curriculum.warmup_epochs:
+            phases["warmup"] = curriculum.warmup_batch_size
+        if not curriculum.number_of_epochs:
+            del phases["generator"]
+        with _unchanged(brain):
+            self.updates = {
+                name: _time(brain, _step, brain, name, [item] * size)
+                for name, size in phases.items()
+            }
+            with torch.no_grad():
+                first = brain.generator(brain.targets[0])
+                enhance = brain.task.enhance
+                self.enhancing = (
+                    _time(brain, enhance, first, one) / world_size()
+                )
+        wave = brain.task.unprocessed_wave(one)
+        pairs = brain.task.scored_pairs(wave, one)
+        shared = brain.board.scorer.n_jobs * world_size()
+        learnt = list({m.name: m for m in brain.learnt}.values())
+        reported = resolve_metrics(hparams.report_metrics)
+        every = list({m.name: m for m in [*learnt, *reported]}.values())
+        self.learnt, self.reported = (
+            _time(brain, _score, metrics, brain.task.sample_rate, pairs)
+            / shared
+            for metrics in (learnt, every)
+        )
+        self.systems = len(brain.targets)
+
+
+def _average_item(brain, dataset):
+    """Read the training utterance whose length is nearest to the mean."""
+    longest = brain.curriculum.max_train_samples
+    lengths = {
+        key: min(entry["length"], longest or entry["length"])
+        for key, entry in dataset.data.items()
+    }
+    mean = sum(lengths.values()) / len(lengths)
+    key = min(lengths, key=lambda name: abs(lengths[name] - mean))
+    reader = ExcerptReader(dataset, brain.heads, brain.replay)
+    return reader(Excerpt(key, start=0, length=lengths[key]))
+
+
+@contextmanager
+def _unchanged(brain):
+    """Undo what a step without an optimizer changes."""
+    buffers = [b for module in brain.modules.values() for b in module.buffers()]
+    before = [buffer.clone() for buffer in buffers]
+    modes = {module: module.training for module in brain.modules.modules()}
+    learning = {p: p.requires_grad for p in brain.modules.parameters()}
+    devices = [brain.device] if str(brain.device).startswith("cuda") else []
+    with torch.random.fork_rng(devices):
+        yield
+    with torch.no_grad():
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
+    for parameter, learns in learning.items():
+        parameter.grad = None
+        parameter.requires_grad_(learns)
+    for module, mode in modes.items():
+        module.training = mode
+    brain.phase = brain.source = None
+    brain.train_means.clear()
+
+
+def _step(brain, name, items):
+    """Make one update, without the optimizer's own step."""
+    brain.modules.train()
+    brain.phase = "current" if name == "D" else name
+    brain.source = "clean" if name == "D" else None
+    batch = PaddedBatch(items).to(brain.device)
+    brain.on_fit_batch_start(batch, True)
+    with brain.training_ctx:
+        predictions = brain.compute_forward(batch, Stage.TRAIN)
+        loss = brain.compute_objectives(predictions, batch, Stage.TRAIN)
+    loss.backward()
+
+
+def _score(metrics, sample_rate, pairs):
+    with Scorer(metrics, n_jobs=1, sample_rate=sample_rate) as scorer:
+        scorer.score(pairs)
+
+
+def _time(brain, function, *arguments):
+    """Return the seconds of a second call; the first one sets things up."""
+    for _ in range(2):
+        start = time.perf_counter()
+        function(*arguments)
+        if str(brain.device).startswith("cuda"):
+            torch.cuda.synchronize(brain.device)
+        seconds = time.perf_counter() - start
+    return seconds
+
+
+def _steps(brain, phases):
+    """Return the updates of an epoch by kind, of one process."""
+    steps = dict.fromkeys(UPDATES, 0)
+    for phase in phases:
+        mine = -(-phase.size // world_size())
+        batches = -(-mine // phase.batch_size)
+        if brain.debug_limit is not None:
+            batches = min(batches, brain.debug_limit)
+        judged = {"current": len(brain.task.sources), "replay": 1}
+        name = "D" if phase.name in judged else phase.name
+        steps[name] += batches * judged.get(phase.name, 1)
+    return steps
+
+
+def _describe_split(split, entries):
+    seconds = sum(e["length"] for e in entries.values()) / 16000
+    text = f"{split}: {len(entries):,} utterances, {seconds / 3600:.2f} h"
+    speakers = {entry.get("speaker") for entry in entries.values()} - {None}
+    if speakers:
+        text += f", {len(speakers)} speaker{'s' * (len(speakers) > 1)}"
+    spoken = _distinct(entries)
+    if len(spoken) < len(entries):
+        text += f", mixed from {len(spoken):,} files of speech"
+    return text
+
+
+def _distinct(entries):
+    """Return the files of clean speech."""
+    return {entry["clean_wav"] for entry in entries.values()}
+
+
+def _describe_network(module):
+    weights = sum(parameter.numel() for parameter in module.parameters())
+    return f"{type(module).__name__}, {weights / 1e6:.2f} million parameters"
+
+
+def _describe_disk(brain, plan, entries):
+    """Return the sizes of checkpoints and replay, and what is free."""
+    weights = {
+        name: sum(p.numel() for p in module.parameters())
+        for name, module in brain.modules.items()
+    }
+    copies = dict.fromkeys(weights, 3)  # weights and Adam's moments
+    stages = brain.curriculum.generator_stages
+    if "warmup" in stages:  # has moments of its own
+        copies |= {target.module: 5 for target in brain.targets}
+    size = sum(weights[name] * copies[name] for name in weights)
+    # The newest, the best of each target and stage; one within the epoch.
+    kept = 1 + len(stages) * len(brain.targets)
+    kept = min(
+        kept * brain.hparams.checkpoints_to_keep, brain.curriculum.last_epoch
+    )
+    checkpoints = (kept + 1) * size * BYTES_PER_WEIGHT
+    longest = brain.curriculum.max_train_samples or float("inf")
+    samples = sum(min(e["length"], longest) for e in entries.values())
+    replay = plan.stored * samples / len(entries) * BYTES_PER_SAMPLE
+    folder = Path(brain.checkpointer.checkpoints_dir)
+    free = shutil.disk_usage(folder).free
+    text = (
+        f"about {checkpoints / 1e9:.2g} GB of checkpoints and "
+        f"{replay / 1e9:.2g} GB of replay at the end, {free / 1e9:.3g} GB are "
+        "free"
+    )
+    if checkpoints + replay > free:
+        text += "; NOT ENOUGH: --max_history bounds the replay"
+    return text
+
+
+def _advise(hparams, entries):
+    """Return what suits a small corpus that has got another's schedule."""
+    spoken = len(_distinct(entries))
+    if (
+        hparams.data_folder is None
+        or hparams.schedule is not None
+        or spoken >= FEW_UTTERANCES
+        or hparams.curriculum.preparation
+        or hparams.curriculum.number_of_epochs < MANY_EPOCHS
+    ):
+        return ""
+    return (
+        f"made for a corpus of thousands; for {spoken:,} files of speech, "
+        f"--schedule {SMALL_SCHEDULE} is shorter and begins with a warm-up"
+    )
+
+
+def duration(seconds):
+    """Return a time as text.
+
+    Arguments
+    ---------
+    seconds : float
+        Not negative.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> duration(50), duration(5000), duration(500_000)
+    ('1 min', '1 h 23 min', '5 days 18 h')
+    """
+    minutes = max(1, round(seconds / 60))
+    hours, minutes = divmod(minutes, 60)
+    days, rest = divmod(hours, 24)
+    if days:
+        return f"{days} day{'s' * (days > 1)} {rest} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _table(lines):
+    """Return the lines, each group behind its name."""
+    width = max(map(len, lines)) + 2
+    return "\n".join(
+        f"  {name if index == 0 else '':{width}}{text}"
+        for name, texts in lines.items()
+        for index, text in enumerate(texts)
+    )

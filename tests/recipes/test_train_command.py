@@ -1,0 +1,151 @@
+"""What ``train.py`` says to users' mistakes, in a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from experiments import BASE, LE_BASE, LE_RECIPE, RECIPE, TESTS
+from recipes.test_run_folder import arguments, write_corpus
+
+RECIPES = {RECIPE: BASE, LE_RECIPE: LE_BASE}
+SAMPLES = TESTS / "samples"
+
+
+def call(recipe, *argv, **environment):
+    """Return exit code, output and errors, without SpeechBrain's own lines."""
+    done = subprocess.run(
+        [sys.executable, str(recipe / "train.py"), *map(str, argv)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "80", **environment},
+    )
+    lines = done.stderr.splitlines()
+    errors = [line for line in lines if not re.match(r"[\w.]+ - |torchv", line)]
+    return done.returncode, done.stdout, errors
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=["SE", "LE"])
+def test_help_lists_the_keys_of_the_yaml(recipe):
+    start = time.monotonic()
+    code, said, errors = call(recipe, "--help")
+    assert time.monotonic() - start < 1.0
+    assert (code, errors) == (0, [])
+    words = " ".join(said.split())
+    assert "--alpha VALUE weight of the mimicry" in words
+    assert "(default: 5.0)" in words
+    assert "--device NAME cpu, cuda, cuda:1" in words
+    for refused in (
+        *("grad_accumulation_factor", "jit", "data_parallel_backend"),
+        *("remove_vector_weight_decay", "auto_mix_prec"),
+    ):
+        assert f"--{refused}" not in said
+    assert "Method:" in said and "Training Parameters:" in said
+
+
+def test_help_of_an_experiment_has_its_defaults():
+    yaml = RECIPE / "hparams" / "alpha_1.yaml"
+    code, said, _ = call(RECIPE, yaml, "--help")
+    words = " ".join(said.split())
+    assert code == 0
+    assert re.search(r"--alpha VALUE weight of the mimicry [^-]*: 1.0\)", words)
+    assert "Defaults are those of alpha_1.yaml." in said
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=["SE", "LE"])
+def test_version(recipe):
+    assert call(recipe, "--version") == (0, "okd 0.1.0\n", [])
+
+
+def test_help_does_not_wait_for_pytorch():
+    code = (
+        "import sys, runpy\n"
+        f"sys.argv = ['train.py', '--help']\n"
+        "try:\n"
+        f"    runpy.run_path({str(RECIPE / 'train.py')!r}, run_name='__main__')\n"
+        "finally:\n"
+        "    assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("argv", "rule"),
+    [
+        ([], "No experiment is named"),
+        (["absent.yaml"], "There is no file absent.yaml"),
+        (
+            [BASE, "--data_folder", "/absent"],
+            "--data_folder /absent does not exist",
+        ),
+        ([BASE, "--data_folder", BASE], "is not a folder"),
+        ([BASE, "--data_folder", SAMPLES], "--noise_folder"),
+        ([BASE, "--numbr_of_epochs", "3"], "did you mean 'number_of_epochs'"),
+        ([BASE, "--alpha", "much"], "--alpha is 'much', must be a number"),
+        ([BASE, "--skip_bad_files", "yes"], "must be True or False"),
+        ([BASE, "--device", "cuda:0"], "--device cuda:0 does not work here"),
+        ([BASE, "--device", "gpu"], "--device gpu does not work here"),
+        ([BASE, "--use_tensorboard", "True"], "pip install 'okd[tensorboard]'"),
+        ([BASE, "--jit"], "TorchScript cannot compile"),
+        ([BASE, "--grad_accumulation_factor", "2"], "only 1 works"),
+        ([BASE, "--history_portion", "2"], "must lie in [0, 1]"),
+        (
+            [BASE, "--mixing", "{train_snr: 3}", "--noise_folder", SAMPLES],
+            "did you mean 'train_snrs_db'",
+        ),
+        (
+            [BASE, "--mimicry", "!name:okd_brain.mimicry.l2"],
+            "no such entity as okd_brain.mimicry.l2",
+        ),
+        ([LE_BASE, "--data_folder", SAMPLES], "noise_folder is None"),
+    ],
+)
+def test_mistakes_end_in_one_line(argv, rule, tmp_path):
+    recipe = LE_RECIPE if LE_BASE in argv else RECIPE
+    if "cuda:0" in argv and os.path.exists("/proc/driver/nvidia"):
+        pytest.skip("there is one")
+    output = ["--output_folder", tmp_path / "out"] if argv else []
+    code, _, errors = call(recipe, *argv, *output)
+    assert code == 2
+    assert len(errors) == 1, errors
+    assert errors[0].startswith("error: ") and rule in errors[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["--debug", "OKD_DEBUG"])
+def test_a_traceback_stays_available(how, tmp_path):
+    argv = [BASE, "--data_folder", "/absent", "--output_folder", tmp_path]
+    flags = [how] if how.startswith("--") else []
+    environment = {} if flags else {how: "1"}
+    code, _, errors = call(RECIPE, *argv, *flags, **environment)
+    assert code == 1
+    assert errors[0].startswith("Traceback")
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    """And does: the same command ends the run."""
+    corpus = write_corpus(tmp_path / "corpus")
+    argv = arguments(
+        corpus, tmp_path / "run", "--n_jobs", "2", number_of_epochs=400
+    )
+    command = [sys.executable, str(RECIPE / "train.py"), *argv]
+    del command[command.index("--n_jobs") : command.index("--n_jobs") + 2]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    log, deadline = tmp_path / "run" / "log.txt", time.monotonic() + 120
+    while not (log.exists() and "into epoch 2" in log.read_text()):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.endswith("\nInterrupted. The same command goes on.\n")
+    assert "Traceback" not in errors
