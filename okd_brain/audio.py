@@ -38,6 +38,8 @@ class AudioFile(soundfile.SoundFile):
     ---------
     path : str or Path
         Any format of libsndfile; the name may hold any bytes.
+    max_peak : float
+        Largest sample that is accepted, relative to full scale.
 
     Raises
     ------
@@ -54,12 +56,9 @@ class AudioFile(soundfile.SoundFile):
     (16000, [4, 1])
     """
 
-    def __init__(self, path):
+    def __init__(self, path, max_peak=MAX_PEAK):
         self.path = Path(path)
-        if self.path.is_dir():
-            raise UserError(f"{path}: is a folder, must be an audio file.")
-        if not self.path.exists():
-            raise UserError(f"{path}: does not exist.")
+        self.max_peak = max_peak
         try:
             super().__init__(os.fsencode(path))
             self._unclosed = self._reopen_unclosed()
@@ -69,6 +68,12 @@ class AudioFile(soundfile.SoundFile):
             TypeError,
             ValueError,
         ) as error:
+            if self.path.is_dir():
+                raise UserError(
+                    f"{path}: is a folder, must be an audio file."
+                ) from None
+            if not self.path.exists():
+                raise UserError(f"{path}: does not exist.") from None
             raise UserError(
                 f"{path}: {_unreadable(self.path, error)}"
             ) from None
@@ -115,7 +120,7 @@ class AudioFile(soundfile.SoundFile):
         Raises
         ------
         UserError
-            If the file is damaged here, or a sample exceeds `MAX_PEAK`.
+            If the file is damaged here, or a sample exceeds ``max_peak``.
         """
         try:
             block = super().read(frames, dtype=dtype, always_2d=always_2d)
@@ -125,12 +130,11 @@ class AudioFile(soundfile.SoundFile):
                 f"{self.frames} samples: {_reason(error)}"
             ) from None
         self.frames_read += len(block)
-        # NaN is judged by those who know what it would do.
-        peak = np.nanmax(np.abs(block), initial=0, where=np.isfinite(block))
-        if peak > MAX_PEAK:
+        peak = _peak(block)
+        if peak > self.max_peak:
             raise UserError(
                 f"{self.path}: has a sample of {peak:g}, must be within "
-                f"{MAX_PEAK:g} (full scale is 1); integers seem to be stored as "
+                f"{self.max_peak:g} (full scale is 1); integers seem to be stored as "
                 "floating-point numbers. Divide by 32768 for 16-bit, for "
                 "instance: ffmpeg -i IN -af volume=1/32768 OUT"
             )
@@ -138,8 +142,33 @@ class AudioFile(soundfile.SoundFile):
 
     def read_blocks(self, frames=BLOCK):
         """Yield blocks up to the end, [frames, channels] float32."""
-        while len(block := self.read(frames)):
-            yield block
+        while True:
+            # One more than announced tells whether that was all.
+            wanted = min(frames, max(self.frames - self.frames_read, 0) + 1)
+            block = self.read(wanted)
+            if len(block):
+                yield block
+            if len(block) < wanted:
+                break
+
+    def skip(self, frames):
+        """Leave frames out: jump over them, or read them where none can jump.
+
+        Arguments
+        ---------
+        frames : int
+            How many; the file may end before.
+
+        Raises
+        ------
+        UserError
+            If the file is damaged.
+        """
+        if self.announced_frames is None:
+            while frames and len(block := self.read(min(frames, BLOCK))):
+                frames -= len(block)
+        else:
+            self._jump(min(frames, self.frames - self.frames_read))
 
     def defect(self):
         """Describe what is missing from the file; call at its end.
@@ -169,6 +198,17 @@ class AudioFile(soundfile.SoundFile):
                 f"({self.frames_read / self.samplerate:.3f} s)"
             )
         return None
+
+    def _jump(self, frames):
+        """Leave frames out without reading them."""
+        try:
+            super().seek(frames, os.SEEK_CUR)
+        except (RuntimeError, soundfile.SoundFileError) as error:
+            raise UserError(
+                f"{self.path}: cannot be read from sample "
+                f"{self.frames_read + frames} on: {_reason(error)}"
+            ) from None
+        self.frames_read += frames
 
     def _frame_bytes(self):
         """Return the size of a frame of PCM in bytes."""
@@ -259,7 +299,8 @@ def read_audio(path):
         blocks = list(audio.read_blocks())
         if not blocks:
             blocks = [np.zeros((0, audio.channels), dtype=np.float32)]
-        return np.concatenate(blocks), audio.samplerate, audio.defect()
+        samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        return samples, audio.samplerate, audio.defect()
 
 
 def printable(path):
@@ -290,6 +331,19 @@ def _unreadable(path, error):
     if path.suffix.lower() in CONVERTIBLE:
         text += f" Convert it: ffmpeg -i {printable(path.name)} out.wav"
     return text
+
+
+def _peak(block):
+    """Return the largest finite magnitude.
+
+    NaN is judged by those who know what it would do.
+    """
+    if not block.size:
+        return 0.0
+    peak = max(block.max(), -block.min())
+    if np.isfinite(peak):
+        return peak
+    return np.max(np.abs(block), initial=0, where=np.isfinite(block))
 
 
 def _reason(error):

@@ -6,6 +6,7 @@ disk, so that a reader, a crash or a power cut finds the old file or the new one
 
 import contextlib
 import csv
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,8 @@ AUDIO_SUFFIXES = frozenset(
     ".sph .nist".split()
 )
 """What is picked up in folders; a file that is named is tried whatever it is."""
+
+LONGEST_NAME = 240  # bytes; file systems take 255, a suffix included
 
 
 def walk_audio(folder, suffixes=AUDIO_SUFFIXES):
@@ -133,6 +136,33 @@ def on_disk(path):
             if composed(name) == composed(path.name):
                 return parent / name
     return parent / path.name
+
+
+def short_name(name):
+    """Return a name that every file system takes, with a suffix added to it.
+
+    Arguments
+    ---------
+    name : str
+        Of a file, without folders.
+
+    Returns
+    -------
+    str
+        As it is, or its first bytes and a digest that tells it from others that
+        begin alike.
+
+    Example
+    -------
+    >>> short_name("anna_1"), len(short_name("a" * 300))
+    ('anna_1', 240)
+    """
+    data = os.fsencode(name)
+    if len(data) <= LONGEST_NAME:
+        return name
+    digest = "_" + hashlib.sha256(data).hexdigest()[:12]
+    start = data[: LONGEST_NAME - len(digest)]
+    return start.decode("utf-8", errors="ignore") + digest
 
 
 @contextlib.contextmanager

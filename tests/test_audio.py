@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 from experiments import speech
+from tiny_corpus import burst, write_streamed_flac
 
 from okd_brain.audio import AudioFile, printable, read_audio
 from okd_brain.messages import UserError
@@ -144,3 +145,23 @@ def test_what_is_not_audio_is_named(tmp_path):
         with pytest.raises(UserError, match=rule) as error:
             AudioFile(path)
         assert name in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "streamed.flac", "a.ogg"])
+def test_frames_are_skipped_in_every_format(tmp_path, name):
+    samples = burst(10.0)
+    write = write_streamed_flac if "streamed" in name else soundfile.write
+    write(tmp_path / name, samples, 16000)
+    whole, _, _ = read_audio(tmp_path / name)
+    with AudioFile(tmp_path / name) as audio:
+        audio.skip(70_001)
+        found = audio.read(100)
+        np.testing.assert_allclose(found, whole[70_001:70_101], atol=1e-6)
+        audio.skip(10**6)
+        assert len(audio.read(1)) == 0
+
+
+def test_the_largest_sample_is_up_to_the_caller(tmp_path):
+    soundfile.write(tmp_path / "a.wav", [0.0, 99.0], 16000, subtype="FLOAT")
+    with AudioFile(tmp_path / "a.wav", max_peak=100) as audio:
+        assert audio.read(2).max() == 99

@@ -1,5 +1,7 @@
 """Corpora of noise bursts, for tests of the preparation."""
 
+import io
+
 import numpy as np
 import soundfile
 
@@ -10,6 +12,17 @@ def write_wave(path, samples, sample_rate=16000, subtype="PCM_16"):
     """Write a WAV file, and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, samples, sample_rate, subtype=subtype, format="WAV")
+
+
+def write_streamed_flac(path, samples, sample_rate=16000):
+    """Write FLAC as it comes out of a pipe: its header has no length."""
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, sample_rate, format="FLAC")
+    flac = bytearray(stream.getvalue())
+    flac[21] &= 0xF0  # the length is the last 36 bits of bytes 18 to 25
+    flac[22:26] = bytes(4)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(flac)
 
 
 def burst(seconds=0.3, sample_rate=16000, seed=0):

@@ -6,12 +6,12 @@ up days later as a poor score, if at all. So every pair is read once before the
 first epoch, and all files that break a rule are named in one report.
 """
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 
+from okd_brain.audio import read_audio
+from okd_brain.messages import UserError
 from okd_brain.signals import HOP_MS, MIN_FRAMES
 
 MIN_SECONDS = (MIN_FRAMES - 1) * HOP_MS / 1000
@@ -45,7 +45,7 @@ class Violation:
     rule: str
 
 
-def read_checked(path, *, sample_rate):
+def read_checked(path, *, sample_rate, average=False):
     """Read a file and check every rule that needs no partner.
 
     Arguments
@@ -54,6 +54,8 @@ def read_checked(path, *, sample_rate):
         Audio file, in any format that soundfile reads.
     sample_rate : int
         Rate in Hz that the file must have.
+    average : bool
+        Accept several channels, and return their mean.
 
     Returns
     -------
@@ -63,18 +65,16 @@ def read_checked(path, *, sample_rate):
     violations : list of Violation
         In a fixed order; empty for a good file.
     """
-    path = str(path)
     try:
-        truncation = _truncation(path)
-        samples, found_rate = soundfile.read(
-            path, dtype="float32", always_2d=True
-        )
-    except (OSError, soundfile.SoundFileError) as error:
-        return None, [Violation(path, f"cannot be read: {error}")]
-    rules = [truncation] if truncation else []
+        samples, found_rate, defect = read_audio(path)
+    except UserError as error:
+        rule = str(error).removeprefix(f"{path}: ").rstrip(".")
+        return None, [Violation(str(path), rule)]
+    rules = [defect] if defect else []
     shortest = round(MIN_SECONDS * found_rate)
-    finite = np.isfinite(samples)
     channels = samples.shape[1]
+    if average and channels > 1:
+        samples, channels = samples.mean(axis=1, keepdims=True), 1
     usable = found_rate == sample_rate and channels == 1
     if found_rate != sample_rate:
         rules.append(
@@ -87,17 +87,18 @@ def read_checked(path, *, sample_rate):
             f"has {len(samples)} samples, must have at least {shortest} "
             f"({MIN_SECONDS:.3f} s, {MIN_FRAMES} STFT frames)"
         )
-    if not finite.all():
+    level = level_dbfs(samples)
+    if np.isnan(level):
         rules.append(
             "must not hold NaN or infinite samples, has "
-            f"{np.count_nonzero(~finite)} of them"
+            f"{np.count_nonzero(~np.isfinite(samples))} of them"
         )
-    elif samples.size and level_dbfs(samples) <= SILENCE_DBFS:
+    elif samples.size and level <= SILENCE_DBFS:
         rules.append(
-            f"is silent: level {level_dbfs(samples):.1f} dBFS, must be above "
+            f"is silent: level {level:.1f} dBFS, must be above "
             f"{SILENCE_DBFS:.0f} dBFS"
         )
-    violations = [Violation(path, rule) for rule in rules]
+    violations = [Violation(str(path), rule) for rule in rules]
     return samples[:, 0] if usable else None, violations
 
 
@@ -124,6 +125,7 @@ def read_checked_pair(*, reference, degraded, sample_rate):
     -------
     >>> folder = getfixture("tmp_path")
     >>> noise = np.random.default_rng(0).normal(scale=0.1, size=16000)
+    >>> import soundfile
     >>> for name, samples in (("clean", noise), ("noisy", noise[:-300])):
     ...     soundfile.write(folder / f"{name}.wav", samples, 16000)
     >>> _, _, violations = read_checked_pair(
@@ -166,27 +168,10 @@ def level_dbfs(samples):
     Returns
     -------
     float
-        In dB relative to full scale; -inf for silence.
+        In dB relative to full scale; -inf for silence, NaN where a sample is
+        not finite.
     """
-    deviation = float(np.std(samples, dtype=np.float64))
-    return 20 * np.log10(deviation) if deviation > 0 else float("-inf")
-
-
-def _truncation(path):
-    """Return what is missing if a WAV file is shorter than its header says.
-
-    libsndfile reads such a file without complaint. Programs that write to a pipe
-    leave the size open (0 or almost 4 GiB), which is not a defect.
-    """
-    found = os.path.getsize(path)
-    with open(path, "rb") as stream:
-        header = stream.read(8)
-    announced = int.from_bytes(header[4:8], "little") + 8
-    left_open = announced == 8 or announced >= 0x7FFFF000
-    # A missing pad byte at the very end is common and harmless.
-    if header[:4] != b"RIFF" or left_open or found >= announced - 1:
-        return None
-    return (
-        f"is truncated: its header announces {announced} bytes, "
-        f"the file has {found}"
-    )
+    if not samples.size:
+        return -np.inf
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return 20 * np.log10(np.std(samples, dtype=np.float64))

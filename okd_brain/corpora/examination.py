@@ -8,16 +8,23 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import soundfile
+from speechbrain.utils.logger import get_logger
 from speechbrain.utils.parallel import get_available_cpu_count, parallel_map
 
+from okd_brain.audio import AudioFile
 from okd_brain.corpora.checks import (
     Violation,
     read_checked,
     read_checked_pair,
 )
-from okd_brain.files import replacing
+from okd_brain.files import composed, replacing, short_name
+from okd_brain.messages import UserError
 from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE
+
+logger = get_logger(__name__)
+
+TWIN = "except for its suffix or how its accents are stored"
 
 
 def examine_pairs(pairs, *, data_folder, data_root, sample_rate, **threads):
@@ -86,7 +93,7 @@ class Recording:
         return self.samples / SAMPLE_RATE
 
 
-def examine_files(files, *, folder, copy_folder, **threads):
+def examine_files(files, *, folder, copy_folder, average=False, **threads):
     """Check files that have no partner, and resample them if one needs it.
 
     Arguments
@@ -98,6 +105,9 @@ def examine_files(files, *, folder, copy_folder, **threads):
     copy_folder : Path
         If one of them is not at 16 kHz, receives a 16 kHz WAV file of every
         one, so that all are below one root.
+    average : bool
+        Accept files of several channels, of which the mean is taken; said in
+        the log.
     **threads : object
         ``n_jobs`` and ``progressbar`` of `in_threads`.
 
@@ -110,23 +120,31 @@ def examine_files(files, *, folder, copy_folder, **threads):
     violations : list of Violation
         In the given order.
     """
-    files = list(files)
-    rates = {path: _sample_rate(folder / path) for path in files}
+    headers = {path: _rate_and_channels(folder / path) for path in files}
+    rates = {path: rate for path, (rate, _) in headers.items()}
     copying = any(rate != SAMPLE_RATE for rate in rates.values())
     taken, violations = {}, []
-    if copying:
-        for path in files:
-            first = taken.setdefault(_wav(path), path)
-            if first != path:
-                rule = f"has the same name as {first}, except for the suffix"
-                violations.append(Violation(str(folder / path), rule))
-        files = list(taken.values())
+    for path in headers:
+        first = taken.setdefault(_wav(path), path)
+        if first != path:
+            rule = f"has the same name as {first}, {TWIN}"
+            violations.append(Violation(str(folder / path), rule))
+    files = list(taken.values())
+    wide = [path for path in files if headers[path][1] > 1]
+    if average and wide:
+        logger.info(
+            "%s: %d files have several channels, which are averaged; %s first",
+            folder,
+            len(wide),
+            wide[0],
+        )
     results = in_threads(
         lambda path: _examine_file(
             path,
             rate=rates[path],
             folder=folder,
             copy_folder=copy_folder if copying else None,
+            average=average,
         ),
         files,
         resampling=copying,
@@ -163,7 +181,8 @@ def store_resampled(samples, sample_rate, path, *, stamp_seconds):
         wave = resample(samples, sample_rate, SAMPLE_RATE)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
-            soundfile.write(partial, wave, SAMPLE_RATE, "PCM_16", format="WAV")
+            name = os.fsencode(partial)
+            soundfile.write(name, wave, SAMPLE_RATE, "PCM_16", format="WAV")
             os.utime(partial, (stamp_seconds, stamp_seconds))
 
 
@@ -187,22 +206,30 @@ def in_threads(
         )
 
 
-def _sample_rate(path):
-    """Return a file's rate in Hz; one that is not audio is reported later."""
+def _rate_and_channels(path):
+    """Return a file's rate in Hz and its channels.
+
+    One that cannot be read is reported later.
+    """
     try:
-        return soundfile.info(path).samplerate
-    except (OSError, soundfile.SoundFileError):
-        return SAMPLE_RATE
+        with AudioFile(path) as audio:
+            return audio.samplerate, audio.channels
+    except UserError:
+        return SAMPLE_RATE, 1
 
 
 def _wav(path):
-    return str(PurePosixPath(path).with_suffix(".wav"))
+    """Return the name of a copy; equal for names that look alike."""
+    path = PurePosixPath(path)
+    return str(path.with_name(f"{short_name(composed(path.stem))}.wav"))
 
 
-def _examine_file(path, *, rate, folder, copy_folder):
+def _examine_file(path, *, rate, folder, copy_folder, average):
     """Return the recording at 16 kHz, None for a bad one, and what is wrong."""
     source = Path(folder, path)
-    samples, violations = read_checked(source, sample_rate=rate)
+    samples, violations = read_checked(
+        source, sample_rate=rate, average=average
+    )
     if violations:
         return None, violations
     if copy_folder is not None:

@@ -16,12 +16,15 @@ the corpus. Audio is 16 kHz, one channel; ``length`` is in samples, ``duration``
 in seconds.
 """
 
+import math
+
 import torch
-from speechbrain.dataio import audio_io
 from speechbrain.dataio.dataio import load_data_json
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.data_pipeline import provides, takes
 
+from okd_brain.audio import AudioFile
+from okd_brain.messages import UserError
 from okd_brain.signals import SAMPLE_RATE
 
 
@@ -124,17 +127,17 @@ def read_entries(manifest, fields, **roots):
         manifest, {name: str(root) for name, root in roots.items()}
     )
     if not entries:
-        raise ValueError(f"manifest {manifest} has no utterance, needs one")
+        raise UserError(f"manifest {manifest} has no utterance, needs one")
     for utterance, entry in entries.items():
         absent = fields - set(entry)
         if absent:
-            raise ValueError(
+            raise UserError(
                 f"manifest {manifest}, utterance {utterance}: lacks "
                 f"{', '.join(sorted(absent))}"
             )
         # SpeechBrain's own VoiceBank manifests have seconds under this name.
         if not isinstance(entry["length"], int) or entry["length"] < 1:
-            raise ValueError(
+            raise UserError(
                 f"manifest {manifest}, utterance {utterance}: length is "
                 f"{entry['length']!r}, must be a whole number of samples"
             )
@@ -146,7 +149,7 @@ def below(root, path):
     return f"{{{root}}}/" + path.replace("{", "{{").replace("}", "}}")
 
 
-def read_samples(path, length, start=0):
+def read_samples(path, length, start=0, *, average=False):
     """Read a part of a file and check that it is what its manifest says.
 
     Arguments
@@ -157,6 +160,8 @@ def read_samples(path, length, start=0):
         Wanted number of samples.
     start : int
         First of them.
+    average : bool
+        Accept several channels, and return their mean.
 
     Returns
     -------
@@ -168,17 +173,17 @@ def read_samples(path, length, start=0):
     ValueError
         If the file is shorter, or has another rate or more channels.
     """
-    samples, sample_rate = audio_io.load(
-        path,
-        frame_offset=start,
-        num_frames=length,
-        always_2d=False,
-        dtype=torch.float32,
-    )
-    if sample_rate != SAMPLE_RATE or samples.shape != (length,):
-        raise ValueError(
+    # Mixtures that were written as floats may be far beyond full scale.
+    with AudioFile(path, max_peak=math.inf) as audio:
+        if start:
+            audio.skip(start)
+        samples, sample_rate = audio.read(length), audio.samplerate
+    if average:
+        samples = samples.mean(axis=1, keepdims=True)
+    if sample_rate != SAMPLE_RATE or samples.shape != (length, 1):
+        raise UserError(
             f"{path} holds {list(samples.shape)} samples at {sample_rate} Hz, "
-            f"its manifest says [{length}] at {SAMPLE_RATE} Hz: the file has "
+            f"its manifest says [{length}, 1] at {SAMPLE_RATE} Hz: the file has "
             "changed since the corpus was prepared"
         )
-    return samples
+    return torch.from_numpy(samples[:, 0])

@@ -23,8 +23,7 @@ import soundfile
 from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__
-from okd_brain.corpora.noise_sets import MS_SNSD_FOLDERS
-from okd_brain.corpora.paired import LAYOUTS
+from okd_brain.corpora.layouts import LAYOUTS
 from okd_brain.files import replacing, replacing_folder, write_json
 from okd_brain.messages import UserError
 from okd_brain.noises import NOISES, mix
@@ -178,7 +177,7 @@ def build_mini_noises(folder):
                     backwards,
                 )
                 _write_if_new(
-                    folder / MS_SNSD_FOLDERS[use] / f"{kind}_{number}.wav",
+                    folder / f"noise_{use}" / f"{kind}_{number}.wav",
                     noise * NOISE_PEAK / np.abs(noise).max(),
                 )
     return MiniListening(

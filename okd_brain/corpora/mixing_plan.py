@@ -9,6 +9,7 @@ import numpy as np
 from okd_brain.corpora.checks import SILENCE_DBFS, Violation, level_dbfs
 from okd_brain.corpora.mixtures import mixture_entry, read_noise
 from okd_brain.corpora.splits import SPLITS
+from okd_brain.files import short_name
 from okd_brain.messages import UserError, check_switch, offer
 from okd_brain.signals import LEVEL_DBFS
 
@@ -240,7 +241,7 @@ def plan_mixtures(plan, split, utterances, sources, noise_root):
     for (utterance, recording), noise, snr_db in plan.conditions(
         split, utterances, list(sources)
     ):
-        name = f"{utterance.name}_{noise}_{snr_db:g}dB"
+        name = short_name(f"{utterance.name}_{noise}_{snr_db:g}dB")
         drawn = _draw_stretch(
             sources[noise],
             recording.samples,

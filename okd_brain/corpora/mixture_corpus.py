@@ -20,6 +20,7 @@ from okd_brain.corpora.noise_sets import (
     noise_files,
 )
 from okd_brain.corpora.preparation import (
+    check_names,
     list_audio,
     manifest_paths,
     prepare_once,
@@ -33,7 +34,7 @@ from okd_brain.corpora.speech import (
 )
 from okd_brain.corpora.splits import SPLITS
 from okd_brain.files import write_json
-from okd_brain.messages import UserError, check_switch
+from okd_brain.messages import UserError, check_switch, listed
 
 logger = get_logger(__name__)
 
@@ -144,14 +145,14 @@ def prepare_mixture_corpus(
     output_folder = Path(output_folder)
     for folder in folders.values():
         refuse_output_in(folder, output_folder)
-    speech, noise = map(list_audio, folders.values())
-    noise = noise_files(noise)
-    corpus, utterances, violations = find(
+    speech, noise, violations = _list(folders, output_folder)
+    corpus, utterances, bad = find(
         folders["data_root"],
         speech,
         valid_speakers=valid_speakers,
         test_speakers=mixing.test_speakers,
     )
+    violations += bad
     refuse_noise(utterances, noise, **folders)
     noises = choose_noises(
         folders["noise_root"],
@@ -163,7 +164,7 @@ def prepare_mixture_corpus(
     manifests = manifest_paths(output_folder)
 
     def make():
-        entries, roots, found = _examine_and_plan(
+        entries, roots, hours, found = _examine_and_plan(
             folders,
             {name: output_folder / copy for name, copy in COPIES.items()},
             utterances,
@@ -202,6 +203,7 @@ def prepare_mixture_corpus(
             "mixtures": {split: len(entries[split]) for split in SPLITS},
             "noises": distinct("noise"),
             "talkers": distinct("speaker"),
+            "hours": hours,
             "bad_files": len({v.file for v in violations + found}),
         }
 
@@ -226,12 +228,15 @@ def prepare_mixture_corpus(
         make,
     )
     logger.info(
-        "%s: mixtures %s, noises %s, speakers %s, bad files left out %d (also in "
-        "%s)",
+        "%s: mixtures %s, noises %s, speakers %s, %.2f hours of speech and %.2f "
+        "of noise, bad files left out %d (all names: %s)",
         corpus,
         record["mixtures"],
-        record["noises"],
-        record["talkers"],
+        *(
+            {split: listed(names) for split, names in record[key].items()}
+            for key in ("noises", "talkers")
+        ),
+        *record["hours"].values(),
         record["bad_files"],
         output_folder / "corpus.json",
     )
@@ -246,13 +251,27 @@ def prepare_mixture_corpus(
     )
 
 
+def _list(folders, output_folder):
+    """Return the files of speech and of noise, and those that have no name."""
+    found, violations = [], []
+    for folder in folders.values():
+        good, bad = check_names(folder, list_audio(folder))
+        violations += bad
+        if not good:
+            report_bad_files(bad, output_folder, skip_bad_files=False)
+        found.append(good)
+    speech, noise = found
+    return speech, noise_files(folders["noise_root"], noise), violations
+
+
 def _examine_and_plan(
     folders, copy_folders, utterances, noises, mixing, **examining
 ):
-    """Return the mixtures of all good files, where these are, and violations.
+    """Return the mixtures of all good files, where these are, hours, violations.
 
     The mixtures are the contents of the manifests by split; where the 16 kHz
-    files are is "data_root" and "noise_root" to a folder.
+    files are is "data_root" and "noise_root" to a folder; hours are those of good
+    speech and noise.
     """
     wanted = {
         "data_root": [utterance.path for utterance in utterances],
@@ -263,14 +282,16 @@ def _examine_and_plan(
             for path in paths
         ],
     }
-    roots, good, violations = {}, {}, []
+    roots, good, hours, violations = {}, {}, {}, []
     for name, paths in wanted.items():
         roots[name], good[name], bad = examine_files(
             paths,
             folder=folders[name],
             copy_folder=copy_folders[name],
+            average=name == "noise_root",
             **examining,
         )
+        hours[name] = sum(r.seconds for r in good[name].values()) / 3600
         violations += bad
     spoken, bad = check_speech(
         folders["data_root"], utterances, good["data_root"]
@@ -294,4 +315,4 @@ def _examine_and_plan(
             mixing, split, pairs, sources[split], roots["noise_root"]
         )
         violations += bad
-    return entries, roots, violations
+    return entries, roots, hours, violations

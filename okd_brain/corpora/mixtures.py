@@ -27,17 +27,19 @@ speech alone does not.
 """
 
 import math
+import os
 from pathlib import Path
 
 import soundfile
 import torch
-from speechbrain.dataio import audio_io
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.data_pipeline import provides, takes
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.audio import AudioFile
 from okd_brain.corpora.manifests import below, read_entries, read_samples
 from okd_brain.files import write_json, write_text
+from okd_brain.messages import UserError
 from okd_brain.noises import scale
 from okd_brain.signals import LEVEL_DBFS, SAMPLE_RATE
 
@@ -220,7 +222,7 @@ def write_mixtures(manifests, roots, folder, *, loop=False):
             for name, signal in SIGNALS.items():
                 path = f"{split}/{name}/{item['id']}.wav"
                 soundfile.write(
-                    Path(folder, path),
+                    os.fsencode(Path(folder, path)),
                     item[signal].numpy(),
                     SAMPLE_RATE,
                     subtype="FLOAT",
@@ -250,7 +252,7 @@ def read_noise(path, start, length, *, loop=False):
     Arguments
     ---------
     path : str or Path
-        A file of one channel at 16 kHz.
+        A file at 16 kHz; several channels are averaged.
     start : int
         First sample of the stretch.
     length : int
@@ -267,25 +269,33 @@ def read_noise(path, start, length, *, loop=False):
     ------
     ValueError
         If the file ends before the stretch does and is not looped, or is not at
-        16 kHz with one channel.
+        16 kHz.
     """
-    frames = audio_io.info(path).frames
+    frames = _count_frames(path)
     if start + length <= frames:
-        return read_samples(path, length, start)
+        return read_samples(path, length, start, average=True)
     if not (loop and frames):
-        raise ValueError(
+        raise UserError(
             f"{path} lasts {frames / SAMPLE_RATE:.3f} s, needed are "
             f"{length / SAMPLE_RATE:.3f} s from {start / SAMPLE_RATE:.3f} s on:"
             " noise must not be shorter than the speech"
         )
     turns = torch.arange(start, start + length) % frames
-    return read_samples(path, frames)[turns]
+    return read_samples(path, frames, average=True)[turns]
+
+
+def _count_frames(path):
+    """Return the length of a file, read to its end where its header has none."""
+    with AudioFile(path, max_peak=math.inf) as audio:
+        if audio.announced_frames is not None:
+            return audio.frames
+        return sum(map(len, audio.read_blocks()))
 
 
 def _audible(path, start, samples):
     """Return samples in double precision, unless there is no level to set."""
     if not samples.any():
-        raise ValueError(
+        raise UserError(
             f"{path} holds nothing but zeros in the {len(samples)} samples from "
             f"{start} on: it has no level that could be changed"
         )
@@ -296,13 +306,13 @@ def _check_numbers(entry, where):
     """Refuse numbers that no mixture can be made with."""
     start = entry["noise_start"]
     if not isinstance(start, int) or start < 0:
-        raise ValueError(
+        raise UserError(
             f"{where}: noise_start is {start!r}, must be a sample of the noise "
             "file, counted from 0"
         )
     for name in ("snr_db", "level_dbfs"):
         value = entry[name]
         if not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise ValueError(
+            raise UserError(
                 f"{where}: {name} is {value!r}, must be a number of dB"
             )

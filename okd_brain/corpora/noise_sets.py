@@ -1,8 +1,11 @@
 """Which noise is heard in which split: no file and no stretch in two of them.
 
 The type of a noise is its file name without the number at the end:
-``Babble_12.wav`` is ``Babble``. Types of the test are heard nowhere else. Where
-training and validation share types, they share no noise; validation hears
+``Babble_12.wav`` is ``Babble``; published collections are read as they are meant
+(`okd_brain.corpora.layouts.NOISE`). Types of the test are heard nowhere else.
+Where a collection has too few types for that, its recordings are divided instead,
+and where it was published in splits, those are kept. Where training and
+validation share types, they share no noise; validation hears
 
 * of several files of a type: the last fifth by number;
 * of a single file: its end;
@@ -12,17 +15,24 @@ training and validation share types, they share no noise; validation hears
 
 import math
 import re
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from speechbrain.utils.logger import get_logger
+
 from okd_brain.corpora.checks import Violation
-from okd_brain.corpora.splits import SPLITS, one_word
-from okd_brain.messages import UserError
+from okd_brain.corpora.layouts import (
+    describe,
+    one_of_each,
+    one_word,
+    read_noise_path,
+)
+from okd_brain.corpora.splits import SPLITS
+from okd_brain.messages import UserError, listed
 from okd_brain.signals import SAMPLE_RATE
 
-# Microsoft Scalable Noisy Speech Dataset, https://github.com/microsoft/MS-SNSD
-MS_SNSD_FOLDERS = {"train": "noise_train", "test": "noise_test"}
-# Our choice: the paper has five types and three, and does not name them.
+logger = get_logger(__name__)
+
+# Our choice of MS-SNSD: the paper has five types and three, and does not name them.
 MS_SNSD_TYPES = {
     "train": (
         "Babble",
@@ -33,59 +43,49 @@ MS_SNSD_TYPES = {
     ),
     "test": ("AirConditioner", "AirportAnnouncements", "NeighborSpeaking"),
 }
-TEST_SHARE = 1 / 3  # of the types in any other folder
+TEST_SHARE = 1 / 3  # of the types in any other folder, or of their recordings
 VALID_SHARE = 1 / 5  # of the files of a type, or of its only file
 
 
-def noise_type(path):
-    """Return the type of a noise.
+def noise_files(noise_folder, listing):
+    """Return the files of a folder of noise that are noise, each once.
+
+    What was understood is logged.
 
     Arguments
     ---------
-    path : str
-        Its file.
-
-    Returns
-    -------
-    str
-        With underscores for blanks.
-
-    Example
-    -------
-    >>> noise_type("noise_train/AirConditioner_10.wav")
-    'AirConditioner'
-    """
-    return one_word(re.sub(r"_\d+$", "", PurePosixPath(path).stem))
-
-
-def noise_files(listing):
-    """Return the files of a folder of noise that are noise.
-
-    MS-SNSD holds speech as well, beside ``noise_train`` and ``noise_test``.
-
-    Arguments
-    ---------
+    noise_folder : Path
+        For the log.
     listing : dict
         Path -> anything (`okd_brain.corpora.preparation.list_audio`).
 
     Returns
     -------
     dict
-        Those of ``noise_train`` and ``noise_test`` if there are both, else all.
+        Where there are splits as published (``noise_train`` and ``noise_test``
+        of MS-SNSD, which holds speech as well), their files; else all but
+        speech; of the channels of a recording the first.
 
     Example
     -------
+    >>> from pathlib import Path
     >>> listing = dict.fromkeys(["clean_test/a.wav", "noise_test/b.wav"])
-    >>> len(noise_files(listing))
+    >>> len(noise_files(Path("noise"), listing))
     2
-    >>> list(noise_files({**listing, "noise_train/c.wav": None}))
+    >>> listing = {**listing, "noise_train/c.wav": None}
+    >>> list(noise_files(Path("noise"), listing))
     ['noise_test/b.wav', 'noise_train/c.wav']
     """
-    pools = _pools(listing)
-    if not all(pools.values()):
-        return listing
-    noises = set().union(*pools.values())
-    return {path: listing[path] for path in listing if path in noises}
+    readings = {path: read_noise_path(path) for path in listing}
+    if _published(readings):
+        readings = {p: r for p, r in readings.items() if r.split}
+    kept, notes = one_of_each(readings)
+    logger.info(
+        "%s: %s",
+        noise_folder,
+        "; ".join([describe(kept, "types of noise"), *notes]),
+    )
+    return {path: listing[path] for path in listing if path in kept}
 
 
 def choose_noises(
@@ -103,18 +103,19 @@ def choose_noises(
     noise_folder : Path
         For messages.
     listing : iterable of str
-        Paths of its audio files. Where there are folders ``noise_train`` and
-        ``noise_test`` (MS-SNSD), each serves its own purpose.
+        Paths of its audio files. Where they are in splits as published (MS-SNSD,
+        WHAM), each serves its own purpose.
     train_noises : list of str, optional
         Types that train; default: all that do nothing else.
     valid_noises : list of str, optional
-        Types (of noise_train) that validate and do not train. By default
+        Types (of those for training) that validate and do not train. By default
         validation hears other files, or parts of files, of the training types.
     test_noises : list of str, optional
         Types that test; default: all that do nothing else. If neither these nor
         those for training are named: for MS-SNSD our choice, `MS_SNSD_TYPES`;
-        for another noise_train and noise_test all types; in any other folder
-        the last third by name tests.
+        for other published splits all types; in any other folder the last third
+        by name tests, or, of types that cannot be held out, the last third of
+        the recordings.
 
     Returns
     -------
@@ -127,24 +128,31 @@ def choose_noises(
     ValueError
         If a type is not there, serves twice, or none is left for a purpose.
     """
-    pools = _pools(listing)
-    divided = all(pools.values())
-    if not divided:
-        pools = dict.fromkeys(pools, list(listing))
-    found = {use: _by_type(paths) for use, paths in pools.items()}
-    wanted = {"train": train_noises, "test": test_noises}
-    if valid_noises is not None:
+    readings = {path: read_noise_path(path) for path in listing}
+    named = {"train": train_noises, "valid": valid_noises, "test": test_noises}
+    named = {
+        use: types if types is None else _check_list(f"{use}_noises", types)
+        for use, types in named.items()
+    }
+    inferred = all(types is None for types in named.values())
+    found = _pools(readings, inferred)
+    divided = _published(readings)
+    wanted = {use: named[use] for use in ("train", "test")}
+    if named["valid"] is not None:
         found["valid"] = found["train"]
-        wanted["valid"] = valid_noises
+        wanted["valid"] = named["valid"]
+    elif "valid" in found:
+        wanted["valid"] = list(found["valid"])
     for use, types in wanted.items():
         if types is not None:
-            _check_types(noise_folder, f"{use}_noises", types, found[use])
+            _check_there(noise_folder, f"{use}_noises", types, found[use])
     _fill_in(wanted, found, divided)
+    apart = _divided_by_recording(readings, inferred)
     for use, types in wanted.items():
         others = {
             kind for other in wanted if other != use for kind in wanted[other]
         }
-        shared = sorted(others & set(types))
+        shared = sorted(others & set(types) - apart)
         if shared:
             raise UserError(
                 f"{noise_folder}: {', '.join(shared)} would be heard in "
@@ -157,27 +165,60 @@ def choose_noises(
                 f"there are {', '.join(found[use]) or 'none'}, and "
                 f"{', '.join(sorted(others))} serve otherwise"
             )
-    return {
+    chosen = {
         use: {kind: found[use][kind] for kind in sorted(types)}
         for use, types in wanted.items()
     }
+    return _keep_apart(noise_folder, chosen, readings, inferred)
 
 
-def _pools(listing):
-    """Return what MS-SNSD's folders hold for training and for the test."""
+def _published(readings):
+    """Tell whether files come in splits as published."""
+    return {"train", "test"} <= {reading.split for reading in readings.values()}
+
+
+def _divided_by_recording(readings, inferred):
+    """Return the types whose recordings, not types, are in one split each."""
+    if not (inferred or _published(readings)):
+        return set()
     return {
-        use: [path for path in listing if path.startswith(f"{folder}/")]
-        for use, folder in MS_SNSD_FOLDERS.items()
+        reading.source
+        for reading in readings.values()
+        if reading.collection and reading.collection.by_recording
     }
 
 
-def _check_types(noise_folder, option, types, found):
-    """Refuse types that are not a list, or not there."""
+def _pools(readings, inferred):
+    """Return "train", "test" and perhaps "valid" to {type: its files}."""
+    if _published(readings):
+        pools = {"train": [], "test": []}
+        for path, reading in readings.items():
+            if reading.split:
+                pools.setdefault(reading.split, []).append(path)
+        return {use: _by_type(paths, readings) for use, paths in pools.items()}
+    types = _by_type(readings, readings)
+    found = {"train": types, "test": dict(types)}
+    for kind in _divided_by_recording(readings, inferred) & set(types):
+        paths = types[kind]
+        trains = len(paths) - math.ceil(TEST_SHARE * len(paths))
+        if trains:
+            found["train"] = found["train"] | {kind: paths[:trains]}
+            found["test"] = found["test"] | {kind: paths[trains:]}
+    return found
+
+
+def _check_list(option, types):
+    """Return types as they are stored, and refuse what is not a list."""
     if isinstance(types, str) or not types:
         raise UserError(
             f"{option} is {types!r}, must be a list of types of noise, such as "
             "[Babble, Typing]"
         )
+    return [one_word(str(kind)) for kind in types]
+
+
+def _check_there(noise_folder, option, types, found):
+    """Refuse types that are not there."""
     absent = sorted(set(types) - set(found))
     if absent:
         raise UserError(
@@ -191,7 +232,7 @@ def _fill_in(wanted, found, divided):
     """Choose the types of training and test where the user names none."""
     if wanted["train"] is None and wanted["test"] is None:
         wanted |= _default_types(found, divided)
-        if "valid" in wanted:
+        if "valid" in wanted and found["valid"] is found["train"]:
             wanted["train"] = sorted(
                 set(wanted["train"]) - set(wanted["valid"])
             )
@@ -208,17 +249,62 @@ def _default_types(found, divided):
             set(MS_SNSD_TYPES[use]) <= set(found[use]) for use in MS_SNSD_TYPES
         ):
             return dict(MS_SNSD_TYPES)
-        return {use: list(found[use]) for use in MS_SNSD_FOLDERS}
-    types = sorted(found["train"])
+        return {use: list(found[use]) for use in ("train", "test")}
+    # What differs was divided by recording.
+    both = [k for k in found["train"] if found["train"][k] != found["test"][k]]
+    types = sorted(set(found["train"]) - set(both))
     trains = len(types) - math.ceil(TEST_SHARE * len(types))
-    return {"train": types[:trains], "test": types[trains:]}
+    return {"train": types[:trains] + both, "test": types[trains:] + both}
 
 
-def _by_type(paths):
+def _keep_apart(noise_folder, chosen, readings, inferred):
+    """Leave recordings out of training that test, or warn where types are named.
+
+    A published recording may have given files of several types.
+    """
+    tests = {
+        readings[path].recording
+        for paths in chosen["test"].values()
+        for path in paths
+    }
+    shared = [
+        path
+        for use, types in chosen.items()
+        for paths in types.values()
+        for path in paths
+        if use != "test" and readings[path].recording in tests
+    ]
+    if not shared:
+        return chosen
+    if not inferred:
+        logger.warning(
+            "%s: %d files of recordings that test are heard elsewhere, as types "
+            "are named: %s",
+            noise_folder,
+            len(shared),
+            listed(shared),
+        )
+        return chosen
+    logger.info(
+        "%s: %d files of recordings that test are left out elsewhere: %s",
+        noise_folder,
+        len(shared),
+        listed(shared),
+    )
+    return {
+        use: {
+            kind: [p for p in paths if use == "test" or p not in shared]
+            for kind, paths in types.items()
+        }
+        for use, types in chosen.items()
+    }
+
+
+def _by_type(paths, readings):
     """Return {type: its files by number}, sorted."""
     types = {}
     for path in sorted(paths, key=_natural):
-        types.setdefault(noise_type(path), []).append(path)
+        types.setdefault(readings[path].source, []).append(path)
     return dict(sorted(types.items()))
 
 
@@ -280,10 +366,12 @@ def divide_noises(noise_folder, noises, recordings, longest, *, loop=False):
     violations, undivided = [], {}
     for use, types in noises.items():
         for kind, paths in types.items():
-            good = [recordings[path] for path in paths if path in recordings]
+            paths = [path for path in paths if path in recordings]
+            good = [recordings[path] for path in paths]
             parts = {use: [_part(found) for found in good]}
             if use == "train" and "valid" not in noises:
-                parts = _train_and_valid(good, longest["valid"])
+                names = [read_noise_path(path).recording for path in paths]
+                parts = _train_and_valid(good, names, longest["valid"])
                 if loop and len(good) == 1 and _are_short(parts, longest):
                     undivided[kind] = [_part(good[0])]
                     continue
@@ -318,8 +406,12 @@ def _part(recording, begin=0, end=None):
     )
 
 
-def _train_and_valid(recordings, longest_valid):
-    """Divide the files of a type, or the only one of them."""
+def _train_and_valid(recordings, names, longest_valid):
+    """Divide the files of a type, or the only one of them.
+
+    Files of equal names are one recording and stay together where there are
+    others.
+    """
     if len(recordings) == 1:
         (only,) = recordings
         share = math.ceil(VALID_SHARE * only.samples)
@@ -329,6 +421,9 @@ def _train_and_valid(recordings, longest_valid):
             "valid": [_part(only, begin=cut)],
         }
     trains = len(recordings) - math.ceil(VALID_SHARE * len(recordings))
+    if len(set(names)) > 1:
+        first = names.index(names[trains])
+        trains = first or len(names) - names[::-1].index(names[0])
     return {
         "train": [_part(found) for found in recordings[:trains]],
         "valid": [_part(found) for found in recordings[trains:]],

@@ -1,20 +1,31 @@
 """Corpora of (clean, noisy) pairs: their folders, pairs and manifests.
 
-A layout says where the files are, and the pairs follow from their names.
-`prepare_corpus` reads every file once and writes three manifests (train, valid,
-test) into the output folder, and nothing into the corpus.
+A layout says where the files are, and the pairs follow from their names, in
+sub-folders, too. `prepare_corpus` reads every file once and writes three
+manifests (train, valid, test) into the output folder, and nothing into the
+corpus.
 """
 
-import os
+import re
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.audio import printable
 from okd_brain.corpora.checks import Violation
-from okd_brain.corpora.examination import examine_pairs
+from okd_brain.corpora.examination import TWIN, examine_pairs
+from okd_brain.corpora.layouts import (
+    LAYOUTS,
+    PARTNERS,
+    READER,
+    UNKNOWN_SPEAKER,
+    read_speech_path,
+)
 from okd_brain.corpora.manifests import make_dataset
 from okd_brain.corpora.preparation import (
+    check_names,
+    list_folder,
     manifest_paths,
     prepare_once,
     refuse_output_in,
@@ -23,10 +34,11 @@ from okd_brain.corpora.preparation import (
 from okd_brain.corpora.splits import (
     choose_speakers,
     known_speakers,
+    split_by_speaker,
     split_pairs,
 )
-from okd_brain.files import walk_audio, write_json
-from okd_brain.messages import UserError, check_switch
+from okd_brain.files import composed, short_name, walk_audio, write_json
+from okd_brain.messages import UserError, check_switch, listed
 from okd_brain.signals import SAMPLE_RATE
 
 logger = get_logger(__name__)
@@ -35,97 +47,31 @@ RESAMPLED_FOLDER = "corpus_16k"
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where a corpus keeps its four sets of files.
-
-    Attributes
-    ----------
-    name : str
-        For messages.
-    train, test : str
-        Folder below the corpus, with ``{kind}`` for "clean" and "noisy".
-    sample_rate : int
-        Rate of its files in Hz; if it is not 16000, they are resampled.
-
-    Example
-    -------
-    >>> LAYOUTS[0].folder("test", "noisy")
-    'noisy_testset_wav_16k'
-    """
-
-    name: str
-    train: str
-    test: str
-    sample_rate: int = SAMPLE_RATE
-
-    def folder(self, split, kind):
-        """Return the folder of a split and kind, relative to the corpus."""
-        return getattr(self, split).format(kind=kind)
-
-    def folders(self):
-        """Return all four folders, relative to the corpus."""
-        return [
-            self.folder(split, kind)
-            for split in ("train", "test")
-            for kind in ("clean", "noisy")
-        ]
-
-
-# Valentini-Botinhao, "Noisy speech database for training speech enhancement
-# algorithms and TTS models", University of Edinburgh, 2017 (datashare.ed.ac.uk);
-# `_16k` is what SpeechBrain calls the resampled folders.
-_RELEASES = [
-    Layout(
-        name=f"VoiceBank-DEMAND, {speakers} speakers, {sample_rate} Hz",
-        train=f"{{kind}}_trainset_{speakers}spk_wav{suffix}",
-        test=f"{{kind}}_testset_wav{suffix}",
-        sample_rate=sample_rate,
-    )
-    for speakers in (28, 56)
-    for suffix, sample_rate in (("_16k", 16000), ("", 48000))
-]
-
-LAYOUTS = (
-    *_RELEASES,
-    Layout("layout of the authors' code", "train/{kind}", "test/{kind}"),
-)
-"""Accepted layouts; the first whose four folders exist is used, so that 28
-speakers (the paper's) come before 56, and 16 kHz before 48 kHz."""
-
-
-@dataclass(frozen=True)
 class FilePair:
-    """One utterance: a clean file and a noisy one of the same name.
+    """One utterance: a clean file and a noisy one.
 
     Attributes
     ----------
     split : str
         "train" or "test".
-    name : str
-        File name.
+    utterance : str
+        Its name: the noisy path without folder and suffix, sub-folders joined.
+    speaker : str
+        Who speaks.
     clean, noisy : str
         Paths relative to the corpus.
     """
 
     split: str
-    name: str
+    utterance: str
+    speaker: str
     clean: str
     noisy: str
-
-    @property
-    def utterance(self):
-        """Return the file name without its suffix."""
-        return os.path.splitext(self.name)[0]
-
-    @property
-    def speaker(self):
-        """Return the part of the file name before its first underscore."""
-        return self.utterance.split("_")[0]
 
     def resampled(self):
         """Return where a 16 kHz copy of the pair is kept: folders end in _16k."""
         clean, noisy = (
-            f"{os.path.dirname(path)}_16k/{self.name}"
+            f"{path.split('/')[0]}_16k/{self.utterance}.wav"
             for path in (self.clean, self.noisy)
         )
         return replace(self, clean=clean, noisy=noisy)
@@ -189,8 +135,9 @@ def prepare_corpus(
         form: `okd_brain.corpora.manifests`), corpus.json (what they were made
         from) and, if there are any, bad_files.txt.
     valid_speakers : list of str, optional
-        Training speakers to validate on; a speaker is the part of the file name
-        before its first underscore.
+        Training speakers to validate on; a speaker is the first sub-folder, or
+        the part of the file name before its first underscore. Where only one is
+        known, the last twelfth of the files validates by default.
     choose : callable
         Chooses them where none are named: gets the speaker of every training
         utterance and returns a list.
@@ -216,10 +163,12 @@ def prepare_corpus(
     data_folder, output_folder = Path(data_folder), Path(output_folder)
     layout = _find_layout(data_folder)
     refuse_output_in(data_folder, output_folder, layout.folders())
-    listing = _list_files(data_folder, layout)
+    listing = {
+        folder: list_folder(data_folder / folder) for folder in layout.folders()
+    }
     pairs, violations = _pair_up(data_folder, layout, listing)
+    there = [pair.speaker for pair in pairs if pair.split == "train"]
     if valid_speakers is not None:
-        there = [pair.speaker for pair in pairs if pair.split == "train"]
         valid_speakers = known_speakers(valid_speakers, there)
     data_root = data_folder
     if layout.sample_rate != SAMPLE_RATE:
@@ -237,15 +186,28 @@ def prepare_corpus(
         )
         report_bad_files(violations + found, output_folder, skip_bad_files)
         chosen = valid_speakers
-        if chosen is None:
-            chosen = choose([p.speaker for p, _ in good if p.split == "train"])
+        if not layout.divided:
+            good, chosen = _divide(good, valid_speakers)
+        training = [p.speaker for p, _ in good if p.split == "train"]
+        if chosen is None and len(set(training)) > 1:
+            chosen = choose(training)
         splits = split_pairs(good, chosen)
         for split, entries in splits.items():
             write_json(manifests[split], entries)
         return {
             "layout": layout.name,
-            "valid_speakers": chosen,
+            "valid_speakers": sorted(
+                {entry["speaker"] for entry in splits["valid"].values()}
+            ),
             "utterances": {s: len(entries) for s, entries in splits.items()},
+            "speakers": {
+                s: len({entry["speaker"] for entry in entries.values()})
+                for s, entries in splits.items()
+            },
+            "hours": {
+                s: sum(entry["duration"] for entry in entries.values()) / 3600
+                for s, entries in splits.items()
+            },
             "bad_files": len({v.file for v in violations + found}),
         }
 
@@ -256,10 +218,13 @@ def prepare_corpus(
         make,
     )
     logger.info(
-        "%s: utterances %s, validation speakers %s, bad files left out %d",
+        "%s: utterances %s, hours %s, speakers %s, validation speakers %s, bad "
+        "files left out %d",
         layout.name,
         record["utterances"],
-        record["valid_speakers"],
+        {split: round(hours, 2) for split, hours in record["hours"].items()},
+        record["speakers"],
+        listed(record["valid_speakers"]),
         record["bad_files"],
     )
     return PreparedCorpus(
@@ -273,6 +238,10 @@ def prepare_corpus(
 
 def _find_layout(data_folder):
     """Return the layout of a corpus, or say what each one is missing."""
+    shown = printable(data_folder)
+    if not data_folder.is_dir():
+        what = "is not a folder" if data_folder.exists() else "does not exist"
+        raise UserError(f"data_folder {shown} {what}")
     lines = []
     for layout in LAYOUTS:
         missing = [
@@ -286,37 +255,18 @@ def _find_layout(data_folder):
     none = not any((data_folder / f).is_dir() for f in _all_folders())
     if none and walk_audio(data_folder):
         raise UserError(
-            f"data_folder {data_folder} holds audio, but no folders of clean and "
+            f"data_folder {shown} holds audio, but no folders of clean and "
             "noisy pairs. If it is clean speech, name the noise to mix it with "
             "(--noise_folder); pairs need one of the layouts of docs/train.md"
         )
     raise UserError(
-        f"data_folder {data_folder} holds no corpus of a known layout; each "
-        "needs all its four folders:\n" + "\n".join(lines)
+        f"data_folder {shown} holds no corpus of a known layout; each needs all "
+        "its folders:\n" + "\n".join(lines)
     )
 
 
 def _all_folders():
     return {folder for layout in LAYOUTS for folder in layout.folders()}
-
-
-def _list_files(data_folder, layout):
-    """Return {folder: {file name: [bytes, nanoseconds]}} of the WAV files, sorted.
-
-    Hidden files do not belong to the corpus (macOS leaves ``._p226_001.wav``).
-    """
-    listing = {}
-    for folder in layout.folders():
-        with os.scandir(data_folder / folder) as entries:
-            files = {
-                entry.name: [entry.stat().st_size, entry.stat().st_mtime_ns]
-                for entry in entries
-                if entry.name.lower().endswith(".wav")
-                and not entry.name.startswith(".")
-                and entry.is_file()
-            }
-        listing[folder] = dict(sorted(files.items()))
-    return listing
 
 
 def _pair_up(data_folder, layout, listing):
@@ -325,20 +275,94 @@ def _pair_up(data_folder, layout, listing):
     Training pairs come before test pairs, each sorted by name; a file without a
     partner is a violation.
     """
-    pairs, violations = [], []
-    for split in ("train", "test"):
+    pairs, violations, names = {}, [], {}
+    for folder, files in listing.items():
+        names[folder], bad = _by_stem(data_folder / folder, files)
+        violations += bad
+    for split in ("train", "test") if layout.divided else ("train",):
         clean, noisy = (layout.folder(split, k) for k in ("clean", "noisy"))
-        for name in sorted({*listing[clean], *listing[noisy]}):
-            if name in listing[clean] and name in listing[noisy]:
-                pair = FilePair(
-                    split, name, f"{clean}/{name}", f"{noisy}/{name}"
-                )
-                pairs.append(pair)
+        partners = {
+            stem: _clean_stem(stem, names[clean]) for stem in names[noisy]
+        }
+        alone = [
+            (names[clean][stem], clean, noisy)
+            for stem in names[clean].keys() - set(partners.values())
+        ]
+        for stem in sorted(partners, key=names[noisy].get):
+            if partners[stem] is None:
+                alone.append((names[noisy][stem], noisy, clean))
                 continue
-            alone, lacking = clean, noisy
-            if name in listing[noisy]:
-                alone, lacking = noisy, clean
+            pair = FilePair(
+                split,
+                short_name(stem.replace("/", "_")),
+                _speaker(stem, partners[stem]),
+                f"{clean}/{names[clean][partners[stem]]}",
+                f"{noisy}/{names[noisy][stem]}",
+            )
+            first = pairs.setdefault((split, pair.utterance), pair)
+            if first is not pair:
+                rule = f"has the same name as {first.noisy}: {pair.utterance}"
+                path = str(data_folder / pair.noisy)
+                violations.append(Violation(path, rule))
+        for name, folder, lacking in sorted(alone):
             rule = f"has no partner: {name} is not in {lacking}"
-            path = os.path.join(data_folder, alone, name)
+            path = str(data_folder / folder / name)
             violations.append(Violation(path, rule))
-    return pairs, violations
+    return list(pairs.values()), violations
+
+
+def _by_stem(folder, files):
+    """Return path without suffix -> path, and what cannot be told apart."""
+    good, violations = check_names(folder, files)
+    found = {}
+    for name in good:
+        stem = composed(str(PurePosixPath(name).with_suffix("")))
+        first = found.setdefault(stem, name)
+        if first != name:
+            rule = f"has the same name as {first}, {TWIN}"
+            violations.append(Violation(str(folder / name), rule))
+    return found, violations
+
+
+def _clean_stem(noisy, clean):
+    """Return which of the clean files belongs to a noisy one, or None."""
+    if noisy in clean:
+        return noisy
+    path = PurePosixPath(noisy)
+    for pattern, partner in PARTNERS:
+        if found := re.fullmatch(pattern, path.name):
+            stem = str(path.with_name(found.expand(partner)))
+            if stem in clean:
+                return stem
+    return None
+
+
+def _speaker(noisy, clean):
+    """Return who speaks in a pair, from its paths without suffixes."""
+    folder, _, _ = noisy.partition("/")
+    if "_reader_" in noisy and (reader := re.fullmatch(READER, noisy)):
+        return reader[1]
+    if noisy != clean:  # named by number
+        return UNKNOWN_SPEAKER
+    if folder == noisy:
+        return noisy.split("_")[0]
+    reading = read_speech_path(f"{noisy}.wav")
+    return reading.source if reading else folder
+
+
+def _divide(good, valid_speakers):
+    """Return the pairs of an undivided corpus in splits; none is still to do."""
+    splits = split_by_speaker(
+        {pair.utterance: pair.speaker for pair, _ in good},
+        valid_speakers=valid_speakers,
+    )
+    split_of = {
+        utterance: split
+        for split, utterances in splits.items()
+        for utterance in utterances
+    }
+    divided = [
+        (replace(pair, split=split_of[pair.utterance]), samples)
+        for pair, samples in good
+    ]
+    return divided, []

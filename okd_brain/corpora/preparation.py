@@ -13,13 +13,16 @@ from speechbrain.dataio.dataio import load_data_json
 from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__
+from okd_brain.audio import MAX_PEAK, SAMPLE_RATES_HZ, printable
 from okd_brain.corpora import checks
+from okd_brain.corpora.checks import Violation
 from okd_brain.corpora.splits import SPLITS
 from okd_brain.files import walk_audio, write_json, write_text
 from okd_brain.messages import UserError
 
 logger = get_logger(__name__)
 
+FORMAT = 2  # of the record; counts up, too, when other files are found or bad
 REPORT_LINES = 20  # what a terminal shows at a glance; the file has them all
 
 
@@ -34,25 +37,67 @@ def list_audio(folder):
     Returns
     -------
     dict
-        {path relative to the folder: [bytes, nanoseconds]}, sorted.
+        {path relative to the folder: [bytes, nanoseconds]}, sorted; [0, 0] for
+        a link to nothing, which is reported where files are read.
 
     Raises
     ------
     ValueError
         If there is no such folder, or no audio file in it.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder")
-    listing = {}
-    for path in walk_audio(folder):
-        if path.is_file():  # not a broken link
-            stat = path.stat()
-            name = path.relative_to(folder).as_posix()
-            listing[name] = [stat.st_size, stat.st_mtime_ns]
+    listing = list_folder(folder)
     if not listing:
         raise UserError(f"{folder}: there is no audio file in it")
     return listing
+
+
+def list_folder(folder):
+    """Do as `list_audio`, but accept a folder without audio."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{printable(folder)}: there is no such folder")
+    start = len(str(folder / "a")) - 1
+    listing = {}
+    for path in map(str, walk_audio(folder)):
+        if os.path.isfile(path):
+            status = os.stat(path)
+            listing[path[start:]] = [status.st_size, status.st_mtime_ns]
+        elif os.path.islink(path):
+            listing[path[start:]] = [0, 0]
+    return listing
+
+
+def check_names(folder, listing):
+    """Tell files whose names are text from those that no manifest can name.
+
+    Arguments
+    ---------
+    folder : Path
+        Where they are.
+    listing : dict
+        From `list_audio`.
+
+    Returns
+    -------
+    good : dict
+        The part of the listing that can be used.
+    violations : list of Violation
+        Names that are not UTF-8.
+    """
+    good, violations = {}, []
+    for name, status in listing.items():
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            rule = (
+                "has a name, or is in a folder with a name, that is not UTF-8: "
+                f"{printable(name)}; rename it (convmv -f latin1 -t utf8 does "
+                "so for old disks)"
+            )
+            violations.append(Violation(str(folder / name), rule))
+        else:
+            good[name] = status
+    return good, violations
 
 
 def refuse_output_in(data_folder, output_folder, audio_folders=("",)):
@@ -124,6 +169,9 @@ def prepare_once(output_folder, inputs, roots_of, make):
 
 def _fingerprint(inputs):
     rules = (
+        FORMAT,
+        MAX_PEAK,
+        SAMPLE_RATES_HZ,
         checks.MIN_SECONDS,
         checks.LENGTH_TOLERANCE_SECONDS,
         checks.SILENCE_DBFS,
@@ -182,7 +230,7 @@ def report_bad_files(violations, output_folder, skip_bad_files):
         write_text(full_list, text)
         files = len({violation.file for violation in violations})
         lines = [f"{files} files break a rule (whole list: {full_list}):"]
-        lines += [f"  {v.file}: {v.rule}" for v in violations]
+        lines += [f"  {printable(v.file)}: {v.rule}" for v in violations]
         if not skip_bad_files:
             if len(violations) > REPORT_LINES:
                 more = len(violations) - REPORT_LINES

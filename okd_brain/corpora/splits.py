@@ -1,7 +1,9 @@
 """Who trains, who validates and who tests: no speaker does two of these.
 
 Corpora of pairs come with a test set; their training speakers are divided. A
-folder of clean speech is divided into all three splits.
+folder of clean speech is divided into all three splits, as it was published or
+by speaker. Where too few speakers are known for that, files are divided, which
+is said.
 """
 
 import math
@@ -11,8 +13,9 @@ from pathlib import PurePosixPath
 
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.corpora.layouts import UNKNOWN_SPEAKER, one_word
 from okd_brain.corpora.manifests import manifest_entry
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, listed
 
 logger = get_logger(__name__)
 
@@ -34,7 +37,7 @@ def choose_speakers(speakers):
     -------
     list of str
         The first speakers by name, until they have 5 % of the utterances and at
-        least 20 of them.
+        least 20 of them; one speaker is always left.
 
     Example
     -------
@@ -43,7 +46,7 @@ def choose_speakers(speakers):
     """
     counts = Counter(speakers)
     wanted = max(MIN_VALID_UTTERANCES, MIN_VALID_SHARE * counts.total())
-    return _first_speakers(counts, wanted)
+    return _first_speakers(counts, wanted, leave=1)
 
 
 def known_speakers(wanted, speakers, option="valid_speakers"):
@@ -73,14 +76,15 @@ def known_speakers(wanted, speakers, option="valid_speakers"):
             f"{option} is {wanted!r}, must be a list of at least one of the "
             "speakers, such as [p226, p287]"
         )
-    wanted = {str(speaker) for speaker in wanted}
+    wanted = {one_word(str(speaker)) for speaker in wanted}
     there = set(speakers)
     if wanted - there:
+        known = listed(sorted(there), 50) or "no speaker at all"
         raise UserError(
             f"{option} names {', '.join(sorted(wanted - there))}, but the corpus "
-            f"has only {', '.join(sorted(there)) or 'no speaker at all'} (a "
-            "speaker is the part of the file name before its first underscore, "
-            "in a folder of speech its sub-folder if it has one)"
+            f"has only {known} (a speaker is the first sub-folder, or the part "
+            "of the file name before its first underscore; published corpora "
+            "are read as they are meant)"
         )
     return sorted(wanted)
 
@@ -93,7 +97,8 @@ def split_pairs(good, valid_speakers):
     good : list of (FilePair, int)
         Pairs and their length in samples at 16 kHz.
     valid_speakers : list of str
-        Who validates.
+        Who validates; None: nobody of the only speaker that there is, but the
+        last twelfth of the files by name.
 
     Returns
     -------
@@ -107,10 +112,13 @@ def split_pairs(good, valid_speakers):
     """
     splits = {split: {} for split in SPLITS}
     speakers = {split: set() for split in SPLITS}
+    training = [pair for pair, _ in good if pair.split == "train"]
+    validating = {p for p in training if p.speaker in (valid_speakers or ())}
+    if valid_speakers is None:
+        held_out = math.ceil(HELD_OUT_SHARE * len(training))
+        validating = set(training[-held_out:]) if held_out else set()
     for pair, samples in good:
-        split = pair.split
-        if split == "train" and pair.speaker in valid_speakers:
-            split = "valid"
+        split = "valid" if pair in validating else pair.split
         speakers[split].add(pair.speaker)
         splits[split][pair.utterance] = manifest_entry(
             clean=pair.clean,
@@ -120,25 +128,42 @@ def split_pairs(good, valid_speakers):
         )
     empty = [split for split in SPLITS if not splits[split]]
     if empty:
+        heard = sorted(speakers["train"] | speakers["valid"])
+        advice = "choose these with valid_speakers"
+        if len(heard) < 2:
+            advice = (
+                "with a single training speaker leave valid_speakers out, and "
+                "the last twelfth of at least two files validates"
+            )
         raise UserError(
             f"no utterance is left for {' and '.join(empty)}: the corpus has "
             f"{len(splits['test'])} good test utterances and "
-            f"{len(splits['train']) + len(splits['valid'])} good training "
-            f"utterances, {len(splits['valid'])} of them by the validation "
-            f"speakers ({', '.join(valid_speakers)}); choose these with "
-            "valid_speakers"
+            f"{len(training)} good training utterances of {len(heard)} speakers, "
+            f"{len(splits['valid'])} of them by the validation speakers "
+            f"({listed(valid_speakers or ['none'])}); {advice}"
         )
     heard = speakers["test"] & (speakers["train"] | speakers["valid"])
-    if heard:
+    if UNKNOWN_SPEAKER in heard:
+        logger.warning(
+            "File names do not say who speaks: a speaker may be heard in "
+            "training and in the test"
+        )
+    if heard := heard - {UNKNOWN_SPEAKER}:
         logger.warning(
             "Test speakers that are also heard in training: %s",
-            ", ".join(sorted(heard)),
+            listed(sorted(heard)),
+        )
+    if valid_speakers is None:
+        logger.warning(
+            "One speaker or none is known (%s), so that files are divided: the "
+            "last twelfth by name validates",
+            *speakers["train"],
         )
     return splits
 
 
 def speaker_of(path):
-    """Return who speaks: the sub-folder, else the first part of the name.
+    """Return who speaks, where nothing more is known than the path.
 
     Arguments
     ---------
@@ -161,12 +186,14 @@ def speaker_of(path):
     return one_word(name)
 
 
-def one_word(text):
-    """Return text with underscores for blanks, which separate columns of logs."""
-    return "_".join(text.split())
-
-
-def split_by_speaker(files, *, valid_speakers=None, test_speakers=None):
+def split_by_speaker(
+    files,
+    *,
+    valid_speakers=None,
+    test_speakers=None,
+    published=None,
+    called="speakers",
+):
     """Divide a folder of speech: no speaker is in two splits.
 
     Arguments
@@ -174,13 +201,18 @@ def split_by_speaker(files, *, valid_speakers=None, test_speakers=None):
     files : dict
         Path -> speaker (`speaker_of`).
     valid_speakers : list of str, optional
-        Who validates; default: after those that test, the next speakers by name
-        until they have a twelfth of the files.
+        Who validates; default: those whom the corpus was published to validate
+        with, else, after those that test, the next speakers by name until they
+        have a twelfth of the files.
     test_speakers : list of str, optional
-        Who tests; default: the first speakers by name, likewise. With fewer than
+        Who tests; default: likewise, the first speakers by name. With fewer than
         three speakers there is nobody to hold out: of each speaker's files by
         name the last twelfth tests (at least one file), and the one before it
         validates.
+    published : dict, optional
+        Path -> split that the file was published for.
+    called : str
+        What options call speakers, for messages.
 
     Returns
     -------
@@ -198,51 +230,81 @@ def split_by_speaker(files, *, valid_speakers=None, test_speakers=None):
     >>> split_by_speaker({f"a_{n}.wav": "a" for n in range(4)})
     {'train': ['a_0.wav', 'a_1.wav'], 'valid': ['a_2.wav'], 'test': ['a_3.wav']}
     """
-    speakers = set(files.values())
-    if len(speakers) < 3 and valid_speakers is None and test_speakers is None:
-        splits = _split_each_speaker(files)
+    named = {"test": test_speakers, "valid": valid_speakers}
+    split_of = {
+        path: split
+        for path, split in (published or {}).items()
+        if split != "train" and named[split] is None
+    }
+    free = {path: files[path] for path in sorted(files) if path not in split_of}
+    open_splits = [
+        split for split in named if split not in set(split_of.values())
+    ]
+    speakers = sorted(set(free.values()))
+    few = len(speakers) <= len(open_splits)
+    if few and valid_speakers is None and test_speakers is None:
+        split_of |= _split_each_speaker(free, open_splits)
+        if open_splits:
+            logger.warning(
+                "Only %d speakers are known (%s), so that files are divided: "
+                "each speaker is heard in several splits",
+                len(speakers),
+                listed(speakers),
+            )
     else:
-        split_of = _split_speakers(files, valid_speakers, test_speakers)
-        splits = {split: [] for split in SPLITS}
-        for path in sorted(files):
-            splits[split_of.get(files[path], "train")].append(path)
+        held_out = _hold_out(
+            free, {split: named[split] for split in open_splits}, called
+        )
+        split_of |= {
+            path: held_out[speaker]
+            for path, speaker in free.items()
+            if speaker in held_out
+        }
+    splits = {split: [] for split in SPLITS}
+    for path in sorted(files):
+        splits[split_of.get(path, "train")].append(path)
     empty = [split for split in SPLITS if not splits[split]]
     if empty:
+        speakers = sorted(set(files.values()))
         raise UserError(
             f"no speech is left for {' and '.join(empty)}: there are "
             f"{len(files)} files of {len(speakers)} speakers "
-            f"({', '.join(sorted(speakers))}); provide at least three files, and "
-            "leave at least one speaker for training"
+            f"({listed(speakers)}); provide at least three files, and "
+            "leave at least one speaker for training (the options are "
+            f"test_{called} and valid_{called})"
         )
     return splits
 
 
-def _split_speakers(files, valid_speakers, test_speakers):
+def _hold_out(files, named, called):
     """Return held-out speaker -> split."""
-    wanted = {"test": test_speakers, "valid": valid_speakers}
     split_of = {}
-    for split, speakers in wanted.items():
+    for split, speakers in named.items():
         if speakers is None:
             continue
         for speaker in known_speakers(
-            speakers, files.values(), f"{split}_speakers"
+            speakers, files.values(), f"{split}_{called}"
         ):
             if split_of.setdefault(speaker, split) != split:
                 raise UserError(
-                    f"{speaker} is among both test_speakers and valid_speakers"
+                    f"{speaker} is among both test_{called} and valid_{called}"
                 )
-    for split, speakers in wanted.items():
-        if speakers is None:
-            free = Counter(s for s in files.values() if s not in split_of)
-            chosen = _first_speakers(free, HELD_OUT_SHARE * len(files))
-            split_of |= dict.fromkeys(chosen, split)
+    unnamed = [split for split, speakers in named.items() if speakers is None]
+    for number, split in enumerate(unnamed, start=1):
+        free = Counter(s for s in files.values() if s not in split_of)
+        chosen = _first_speakers(
+            free,
+            HELD_OUT_SHARE * len(files),
+            leave=len(unnamed) - number + 1,
+        )
+        split_of |= dict.fromkeys(chosen, split)
     return split_of
 
 
-def _first_speakers(counts, wanted):
-    """Return speakers by name until they have so many files."""
+def _first_speakers(counts, wanted, leave):
+    """Return speakers by name until they have so many files, not the last ones."""
     chosen, files = [], 0
-    for speaker in sorted(counts):
+    for speaker in sorted(counts)[: max(len(counts) - leave, 0)]:
         if files >= wanted:
             break
         chosen.append(speaker)
@@ -250,14 +312,13 @@ def _first_speakers(counts, wanted):
     return chosen
 
 
-def _split_each_speaker(files):
-    """Divide the files of every speaker in the order of their names."""
-    splits = {split: [] for split in SPLITS}
+def _split_each_speaker(files, splits):
+    """Return path -> split of the last files of every speaker by name."""
+    split_of = {}
     for speaker in sorted(set(files.values())):
         paths = sorted(path for path in files if files[path] == speaker)
         held_out = math.ceil(HELD_OUT_SHARE * len(paths))
-        end = max(len(paths) - 2 * held_out, 0)
-        splits["train"] += paths[:end]
-        splits["valid"] += paths[end:-held_out]
-        splits["test"] += paths[-held_out:]
-    return splits
+        for split in splits:
+            chosen, paths = paths[-held_out:], paths[:-held_out]
+            split_of |= dict.fromkeys(chosen, split)
+    return split_of

@@ -7,6 +7,7 @@ exactly the replay at the moment of the checkpoint, whatever was written since.
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from speechbrain.utils.checkpoints import (
     register_checkpoint_hooks,
 )
 
+from okd_brain.files import short_name
 from okd_brain.messages import UserError
 from okd_brain.training.excerpts import Excerpt
 
@@ -118,17 +120,20 @@ class Replay:
         str
             Relative to the folder.
         """
-        file = Path(f"{epoch:05d}") / f"{excerpt.utterance}.wav"
+        file = Path(f"{epoch:05d}") / f"{short_name(excerpt.utterance)}.wav"
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         # FLOAT: PCM would clip and quantise what D must see as it was scored.
         wave = np.asarray(wave, dtype=np.float32)
-        soundfile.write(path, wave, self.sample_rate, subtype="FLOAT")
+        soundfile.write(
+            os.fsencode(path), wave, self.sample_rate, subtype="FLOAT"
+        )
         return file.as_posix()
 
     def read(self, record):
         """Return the wave of a record, float32 tensor [samples]."""
-        wave, _ = soundfile.read(self.folder / record.file, dtype="float32")
+        path = os.fsencode(self.folder / record.file)
+        wave, _ = soundfile.read(path, dtype="float32")
         return torch.from_numpy(wave)
 
     def add_current(self):

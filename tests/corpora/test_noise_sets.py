@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from okd_brain.corpora.examination import Recording
+from okd_brain.corpora.layouts import read_noise_path
 from okd_brain.corpora.noise_sets import (
     MS_SNSD_TYPES,
     choose_noises,
     divide_noises,
-    noise_type,
 )
 
 FOLDER = Path("noises")
@@ -28,9 +28,12 @@ def types(listing, **options):
 
 
 def test_type_is_the_name_without_its_number():
-    assert noise_type("noise_test/Babble_12.wav") == "Babble"
-    assert noise_type("esc10_rain_0.flac") == "esc10_rain"
-    assert noise_type("a_1/cafe2.wav") == "cafe2"
+    for path, kind in (
+        ("noise_test/Babble_12.wav", "Babble"),
+        ("esc10_rain_0.flac", "esc10_rain"),
+        ("a_1/cafe2.wav", "cafe2"),
+    ):
+        assert read_noise_path(path).source == kind
 
 
 def test_ms_snsd_by_default():

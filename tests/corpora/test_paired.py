@@ -2,18 +2,20 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from tiny_corpus import burst, write_corpus, write_wave
+from tiny_corpus import burst, write_corpus, write_streamed_flac, write_wave
 
 import okd_brain.corpora.paired
 from okd_brain.corpora import LAYOUTS, make_dataset, prepare_corpus
 
-RELEASE_16K, RELEASE_48K, RELEASE_56_16K, RELEASE_56_48K, AUTHORS = LAYOUTS
+RELEASE_16K, RELEASE_48K, *_, AUTHORS, UNDIVIDED = LAYOUTS
+DIVIDED = [layout for layout in LAYOUTS if layout.divided]
 
 
 def choose(speakers):
@@ -68,7 +70,7 @@ def no_reading(monkeypatch):
 # Layouts and manifests
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("layout", DIVIDED, ids=lambda layout: layout.name)
 def test_every_layout(tmp_path, output, layout):
     corpus = write_corpus(tmp_path / "corpus", layout)
     before = snapshot(corpus)
@@ -108,21 +110,14 @@ def test_order_does_not_depend_on_the_file_system(
     corpus, output, tmp_path, monkeypatch, no_reading
 ):
     first = manifests(prepare(corpus, output))
-    scandir = os.scandir
+    walk = os.walk
 
-    class Reversed:
-        def __init__(self, path):
-            self.path = path
+    def backwards(*args, **kwargs):
+        for root, inside, names in walk(*args, **kwargs):
+            inside.sort(reverse=True)
+            yield root, inside, sorted(names, reverse=True)
 
-        def __enter__(self):
-            with scandir(self.path) as entries:
-                names = sorted(entries, key=lambda entry: entry.name)
-            return reversed(names)
-
-        def __exit__(self, *_):
-            return None
-
-    monkeypatch.setattr("okd_brain.corpora.paired.os.scandir", Reversed)
+    monkeypatch.setattr(os, "walk", backwards)
     assert manifests(prepare(corpus, tmp_path / "second")) == first
     no_reading()
     prepare(corpus, output)  # no difference is seen, and so nothing re-read
@@ -141,7 +136,7 @@ def test_speaker_comes_from_the_file_name_not_the_path(tmp_path, output):
 
 def test_28_speakers_and_16_khz_come_first(tmp_path, output):
     corpus = tmp_path / "corpus"
-    for layout in reversed(LAYOUTS):
+    for layout in reversed(DIVIDED):
         write_corpus(corpus, layout, each=1)
     assert prepare(corpus, output).layout == RELEASE_16K.name
     shutil.rmtree(corpus / "noisy_testset_wav_16k")
@@ -157,7 +152,7 @@ def test_unknown_layout_says_what_is_missing_of_each(tmp_path, output):
         error.value
     )
     assert "authors' code: missing train/clean, train/noisy" in str(error.value)
-    with pytest.raises(ValueError, match="holds no corpus of a known layout"):
+    with pytest.raises(ValueError, match="nowhere does not exist$"):
         prepare(tmp_path / "nowhere", output)
 
 
@@ -459,3 +454,273 @@ def test_a_tail_at_48_khz_is_cut_before_resampling(release, output):
         for path in Path(prepared.data_root).rglob("p232_001.wav")
     }
     assert lengths == {4800}
+
+
+# Names and folders as users have them
+
+
+def write_pair(corpus, layout, split, clean, noisy=None, seed=0, **kwargs):
+    for kind, name in (("clean", clean), ("noisy", noisy or clean)):
+        path = corpus / layout.folder(split, kind) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        samples = burst(seed=seed) * (1 if kind == "clean" else 0.5)
+        soundfile.write(path, samples, 16000, **kwargs)
+
+
+def entries(prepared, split):
+    return json.loads(Path(prepared.manifests[split]).read_text())
+
+
+def test_flac_and_sub_folders(tmp_path, output):
+    """Sub-folders are speakers; links to them are followed."""
+    corpus = tmp_path / "corpus"
+    for speaker in ("anna", "bert"):
+        for n in (1, 2):
+            write_pair(corpus, AUTHORS, "train", f"{speaker}/{n}.flac", seed=n)
+    for kind in ("clean", "noisy"):
+        elsewhere = tmp_path / "disk2" / kind
+        elsewhere.mkdir(parents=True)
+        shutil.move(
+            corpus / "train" / kind / "bert", elsewhere / "somebody else"
+        )
+        link = corpus / "train" / kind / "bert"
+        link.symlink_to(elsewhere / "somebody else")
+    write_pair(corpus, AUTHORS, "test", "carl/1.flac")
+    prepared = prepare(corpus, output, valid_speakers=["bert"])
+    assert prepared.utterances == {"train": 2, "valid": 2, "test": 1}
+    assert list(entries(prepared, "valid")) == ["bert_1", "bert_2"]
+    item = make_dataset(prepared.manifests["valid"], corpus)[1]
+    expected = burst(seed=2).astype(np.float32)
+    np.testing.assert_allclose(item["clean_sig"], expected, atol=1e-4)
+    np.testing.assert_allclose(item["noisy_sig"], expected / 2, atol=1e-4)
+
+
+def write_dns(corpus, layout, split, numbers, reader=""):
+    for n in numbers:
+        noisy = f"book_{n}_chp_9_{reader}0_xyz_snr{n}_tl-25_fileid_{n}.wav"
+        name = f"clean_fileid_{n}.wav"
+        write_pair(corpus, layout, split, name, noisy, seed=n)
+
+
+@pytest.mark.parametrize("layout", [AUTHORS, UNDIVIDED])
+def test_pairs_of_the_dns_scripts(tmp_path, output, layout, caplog):
+    """Nobody is known, so that files are divided."""
+    corpus = tmp_path / "corpus"
+    write_dns(corpus, layout, "train", range(7, 20))
+    if layout.divided:
+        write_dns(corpus, layout, "test", [1])
+    prepared = prepare(corpus, output)
+    counts = {"train": 11, "valid": 2, "test": 1}
+    if not layout.divided:
+        counts = {"train": 9, "valid": 2, "test": 2}
+    assert prepared.utterances == counts
+    assert prepared.valid_speakers == ["unknown"]
+    assert "so that files are divided" in caplog.text
+    found = [entry for split in counts for entry in entries(prepared, split)]
+    assert len(set(found)) == 14 - (not layout.divided)
+    for split in counts:
+        for entry in entries(prepared, split).values():
+            number = entry["noisy_wav"].split("_")[-1]
+            assert entry["clean_wav"].endswith(f"clean_fileid_{number}")
+    if layout.divided:
+        assert "do not say who speaks" in caplog.text
+
+
+def test_readers_of_the_dns_scripts_are_speakers(tmp_path, output):
+    corpus = tmp_path / "corpus"
+    for reader in range(4):
+        numbers = range(3 * reader, 3 * reader + 3)
+        write_dns(corpus, UNDIVIDED, "train", numbers, f"reader_{reader}_")
+    prepared = prepare(corpus, output)
+    speakers = {
+        split: {entry["speaker"] for entry in entries(prepared, split).values()}
+        for split in prepared.manifests
+    }
+    assert speakers == {
+        "test": {"reader_0"},
+        "valid": {"reader_1"},
+        "train": {"reader_2", "reader_3"},
+    }
+
+
+def test_pairs_of_ms_snsd_share_their_clean_files(tmp_path, output):
+    corpus = tmp_path / "corpus"
+    for n in range(1, 6):
+        for snr in ("0.0", "-5.0"):
+            noisy = f"noisy{n}_SNRdb_{snr}_clnsp{n}.wav"
+            write_pair(corpus, UNDIVIDED, "train", f"clnsp{n}.wav", noisy)
+    assert sum(prepare(corpus, output).utterances.values()) == 10
+
+
+def test_one_speaker_validates_with_the_last_files(tmp_path, output, caplog):
+    corpus = write_corpus(
+        tmp_path / "corpus", AUTHORS, train=["me"], test=["you"], each=13
+    )
+    prepared = prepare(corpus, output)
+    assert prepared.utterances == {"train": 11, "valid": 2, "test": 13}
+    assert list(entries(prepared, "valid")) == ["me_012", "me_013"]
+    assert "One speaker or none is known (me)" in caplog.text
+    with pytest.raises(ValueError, match="leave valid_speakers out"):
+        prepare(corpus, output, valid_speakers=["me"])
+
+
+def test_twins_are_a_violation(corpus, output):
+    folder = corpus / "noisy_testset_wav_16k"
+    shutil.copy(folder / "p232_001.wav", folder / "p232_001.WAV")
+    shutil.copy(folder / "p232_002.wav", folder / "p232_002.flac")
+    with pytest.raises(ValueError, match="2 files break a rule") as error:
+        prepare(corpus, output)
+    assert "has the same name as p232_001.WAV, except for its suffix" in str(
+        error.value
+    )
+    prepared = prepare(corpus, output, skip_bad_files=True)
+    assert prepared.utterances["test"] == 2
+
+
+def test_accents_stored_in_two_ways_belong_together(corpus, output):
+    for kind, name in (("clean", "caf\u00e9_1"), ("noisy", "cafe\u0301_1")):
+        folder = corpus / f"{kind}_testset_wav_16k"
+        (folder / "p232_001.wav").rename(folder / f"{name}.wav")
+    prepared = prepare(corpus, output)
+    assert entries(prepared, "test")["caf\u00e9_1"]["speaker"] == "caf\u00e9"
+    (item, _) = make_dataset(prepared.manifests["test"], corpus)
+    assert item["noisy_sig"].shape == (4800,)
+    other = corpus / "clean_testset_wav_16k" / "cafe\u0301_1.wav"
+    write_wave(other, burst())
+    with pytest.raises(ValueError, match="how its accents are stored"):
+        prepare(corpus, output)
+
+
+def test_names_that_are_not_utf8_are_violations(corpus, output):
+    folder = corpus / "noisy_testset_wav_16k"
+    latin = os.fsdecode(b"p232_caf\xe9.wav")
+    (folder / "p232_001.wav").rename(folder / latin)
+    with pytest.raises(ValueError) as error:
+        prepare(corpus, output)
+    assert "p232_caf\\xe9.wav: has a name, or is in a folder" in str(
+        error.value
+    )
+    assert "p232_001.wav: has no partner" in str(error.value)
+    stored = (output / "bad_files.txt").read_bytes()
+    assert os.fsencode(folder / latin) + b"\t" in stored
+    prepared = prepare(corpus, output, skip_bad_files=True)
+    assert prepared.utterances["test"] == 1
+
+
+def test_a_corpus_may_lie_below_a_folder_that_is_not_utf8(corpus, output):
+    latin = corpus.rename(corpus.with_name(os.fsdecode(b"donn\xe9es")))
+    prepared = prepare(latin, output)
+    item = make_dataset(prepared.manifests["test"], prepared.data_root)[0]
+    assert item["noisy_sig"].shape == (4800,)
+    (latin / "clean_testset_wav_16k" / "p232_001.wav").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"donn\\xe9es.*cannot be read as"):
+        prepare(latin, output)
+
+
+def test_links_to_nothing_are_violations(corpus, output):
+    path = corpus / "clean_testset_wav_16k" / "p232_001.wav"
+    path.unlink()
+    path.symlink_to(corpus / "unmounted")
+    with pytest.raises(ValueError, match="p232_001.wav: does not exist"):
+        prepare(corpus, output)
+
+
+def test_joined_folders_never_make_too_long_names(tmp_path, output):
+    deep = "/".join(["a" * 100, "b" * 100, "c" * 100])
+    long = "x" * 200 + "\u00e9" * 20  # 240 bytes
+    corpus = write_corpus(tmp_path / "corpus", RELEASE_48K)
+    for name in (f"{deep}/1.wav", f"{deep}/2.wav", f"{long}.wav"):
+        for kind in ("clean", "noisy"):
+            path = corpus / RELEASE_48K.folder("test", kind) / name
+            write_wave(path, burst(sample_rate=48000), 48000)
+    prepared = prepare(corpus, output)
+    found = entries(prepared, "test")
+    assert len(found) == 5 and long in found
+    assert max(len(name.encode()) for name in found) == 240
+    for item in make_dataset(prepared.manifests["test"], prepared.data_root):
+        assert item["noisy_sig"].shape == (4800,)
+    assert manifests(prepare(corpus, output)) == manifests(prepared)
+
+
+# Damaged audio
+
+
+def test_damaged_audio_of_every_format_is_a_violation(corpus, output):
+    """Whatever the header says, training hears of it before it starts."""
+    folder = corpus / "clean_testset_wav_16k"
+    expected = {}
+
+    def spoil(n, rule, suffix=".wav"):
+        clean = folder / f"p232_1{n:02d}{suffix}"
+        noisy = corpus / "noisy_testset_wav_16k" / clean.name
+        write_wave(noisy.with_suffix(".wav"), burst(3.0))
+        expected[clean.name] = rule
+        return clean
+
+    write_wave(spoil(0, "integers seem"), 32768 * burst(3.0), subtype="FLOAT")
+    for n, suffix in enumerate((".flac", ".ogg", ".mp3", ".wav"), start=1):
+        path = spoil(n, "truncated|beyond|shorter|cannot be read", suffix)
+        soundfile.write(path, burst(3.0), 16000)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    path = spoil(5, "was never closed: its header announces 0")
+    write_wave(path, burst(3.0))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40] + bytes(4) + whole[44:])
+    for n, rate in enumerate((1, 999_983, 2**31 - 1), start=6):
+        path = spoil(n, f"sample rate of {rate} Hz, must be 1000 to 768000")
+        write_wave(path, burst(3.0))
+        whole = path.read_bytes()
+        path.write_bytes(whole[:24] + rate.to_bytes(4, "little") + whole[28:])
+    with pytest.raises(ValueError) as error:
+        prepare(corpus, output)
+    lines = str(error.value).splitlines()
+    for name, rule in expected.items():
+        (line, *_) = [line for line in lines if f"/{name}: " in line]
+        assert re.search(rule, line), line
+    prepared = prepare(corpus, output, skip_bad_files=True)
+    assert prepared.utterances["test"] == 2
+
+
+def test_flac_of_unknown_length_trains(corpus, output):
+    """Pipes write it; its content is what counts."""
+    for kind, gain in (("clean", 1), ("noisy", 0.5)):
+        folder = corpus / f"{kind}_trainset_28spk_wav_16k"
+        (folder / "p225_001.wav").unlink()
+        write_streamed_flac(folder / "p225_001.flac", gain * burst(seed=5))
+    prepared = prepare(corpus, output)
+    item = make_dataset(prepared.manifests["train"], prepared.data_root)[0]
+    assert item["id"] == "p225_001"
+    expected = burst(seed=5).astype(np.float32)
+    np.testing.assert_allclose(item["clean_sig"], expected, atol=1e-4)
+
+
+def test_record_of_an_older_okd_is_checked_once_more(
+    corpus, output, no_reading
+):
+    first = prepare(corpus, output)
+    before = manifests(first)
+    path = output / "corpus.json"
+    record = json.loads(path.read_text()) | {"fingerprint": "of old"}
+    path.write_text(
+        json.dumps({k: v for k, v in record.items() if k != "hours"})
+    )
+    assert prepare(corpus, output) == first
+    assert manifests(first) == before
+    no_reading()
+    assert prepare(corpus, output) == first
+
+
+def test_what_was_understood_is_logged(corpus, output, caplog):
+    with caplog.at_level("INFO"):
+        prepare(corpus, output)
+    assert (
+        "28 speakers, 16000 Hz: utterances {'train': 4, 'valid': 2, 'test': 2}, "
+        "hours {'train': 0.0, 'valid': 0.0, 'test': 0.0}, speakers {'train': 2, "
+        "'valid': 1, 'test': 1}, validation speakers p226, bad files left out 0"
+    ) in caplog.text
+
+
+def test_speech_without_noise_says_so(tmp_path, output):
+    write_wave(tmp_path / "speech" / "a_1.wav", burst())
+    with pytest.raises(ValueError, match=r"\(--noise_folder\)"):
+        prepare(tmp_path / "speech", output)

@@ -14,7 +14,8 @@ def test_audio_files_are_listed_sorted(tmp_path):
     (tmp_path / "folder.wav").mkdir()
     (tmp_path / "broken.wav").symlink_to(tmp_path / "nowhere.wav")
     listing = list_audio(tmp_path)
-    assert list(listing) == ["a.wav", "b/10.WAV", "b/2.flac"]
+    assert list(listing) == ["a.wav", "b/10.WAV", "b/2.flac", "broken.wav"]
+    assert listing["broken.wav"] == [0, 0]  # reported where it is read
     assert listing["a.wav"] == [5, (tmp_path / "a.wav").stat().st_mtime_ns]
 
 

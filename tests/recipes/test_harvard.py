@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from experiments import LE_RECIPE
-from tiny_corpus import burst, write_wave
+from experiments import LE_RECIPE, train_script
+from tiny_corpus import burst, write_streamed_flac, write_wave
 
 from okd_brain.corpora import MixingPlan, list_audio, mini
+from okd_brain.messages import UserError
 
 sys.path.insert(0, str(LE_RECIPE))
 from harvard_prepare import (  # noqa: E402
@@ -181,3 +182,43 @@ def test_without_folders_the_mini_corpus_is_prepared(tmp_path, monkeypatch):
 def test_both_folders_or_none(tmp_path):
     with pytest.raises(ValueError, match="name both, .* or neither"):
         prepare_harvard(tmp_path, None, tmp_path / "output", PLAN)
+
+
+@pytest.mark.parametrize(
+    ("mixing", "valid", "message"),
+    [
+        ({"test_speakers": ["x"]}, None, "^test_talkers names x, but "),
+        ({}, ["x"], "^valid_talkers names x, but "),
+        (
+            {"test_speakers": ["a"]},
+            ["a"],
+            "both test_talkers and valid_talkers",
+        ),
+    ],
+)
+def test_errors_name_the_options_that_are_typed_here(
+    tmp_path, mixing, valid, message
+):
+    for name in "abc":
+        write_wave(tmp_path / "speech" / f"{name}_1.wav", burst(1.0))
+    write_wave(tmp_path / "noise" / "hum.wav", burst(3.0))
+    hparams = {
+        "data_folder": tmp_path / "speech",
+        "noise_folder": tmp_path / "noise",
+        "output_folder": tmp_path / "output",
+        "preparation": MixingPlan(**mixing),
+        "valid_talkers": valid,
+        "skip_bad_files": False,
+    }
+    with (
+        train_script(LE_RECIPE) as train,
+        pytest.raises(UserError, match=message),
+    ):
+        train.prepare(hparams)
+
+
+def test_padded_copies_may_have_any_header(corpus, caplog):
+    path = corpus / "female" / "5s" / "f_hvd_001.flac"
+    write_streamed_flac(path, burst())
+    _, violations = find(corpus)
+    assert "sentence 1 once more" in violations[0].rule

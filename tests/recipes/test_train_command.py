@@ -10,6 +10,7 @@ import time
 import pytest
 from experiments import BASE, LE_BASE, LE_RECIPE, RECIPE, TESTS
 from recipes.test_run_folder import arguments, write_corpus
+from tiny_corpus import burst, write_wave
 
 RECIPES = {RECIPE: BASE, LE_RECIPE: LE_BASE}
 SAMPLES = TESTS / "samples"
@@ -149,3 +150,53 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     assert process.returncode == 130
     assert errors.endswith("\nInterrupted. The same command goes on.\n")
     assert "Traceback" not in errors
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """Make speech and noise with one file of each kind that is wrong."""
+    speech, noise = tmp_path / "speech", tmp_path / "noise"
+    for name in ("a_1", "b_1", "c_1", "c_2", "c_3", "c_4"):
+        write_wave(speech / f"{name}.wav", burst(1.5))
+    for name in ("hum", "rain"):
+        write_wave(noise / f"{name}.wav", burst(4.0))
+    write_wave(speech / "c_2.WAV", burst(1.5))
+    (speech / "c_1.wav").rename(speech / os.fsdecode(b"c_\xe9.wav"))
+    write_wave(speech / "c_3.wav", 32767 * burst(1.5), subtype="FLOAT")
+    path = speech / "c_4.wav"
+    path.write_bytes(path.read_bytes()[:30000])
+    whole = (noise / "hum.wav").read_bytes()
+    bad = (2**31 - 1).to_bytes(4, "little")
+    (noise / "hum.wav").write_bytes(whole[:24] + bad + whole[28:])
+    return ["--data_folder", speech, "--noise_folder", noise]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES, ids=["SE", "LE"])
+def test_all_that_is_wrong_with_a_corpus_is_named(recipe, damaged, tmp_path):
+    output = ["--output_folder", tmp_path / "out", "--noprogressbar"]
+    code, _, errors = call(recipe, RECIPES[recipe], *damaged, *output)
+    text = "\n".join(errors)
+    assert code == 2 and "Traceback" not in text
+    assert "5 files break a rule" in text
+    for line in (
+        r"c_\\xe9.wav: has a name, or is in a folder with a name, that is not",
+        "c_2.wav: has the same name as c_2.WAV",
+        "c_3.wav: has a sample of .*integers seem to be stored",
+        r"c_4.wav: is truncated: its header announces 24000 samples \(1.500 s\)",
+        "hum.wav: has a sample rate of 2147483647 Hz",
+    ):
+        assert re.search(line, text), (line, text)
+    assert (
+        len((tmp_path / "out" / "bad_files.txt").read_bytes().splitlines()) == 5
+    )
+
+
+@pytest.mark.slow
+def test_listening_names_the_option_that_is_typed(damaged, tmp_path):
+    output = ["--output_folder", tmp_path / "out", "--noprogressbar"]
+    code, _, errors = call(
+        LE_RECIPE, LE_BASE, *damaged, *output, "--test_talkers", "[x]"
+    )
+    assert code == 2
+    assert errors[-1].startswith("error: test_talkers names x, but the corpus")

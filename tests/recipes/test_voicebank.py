@@ -8,6 +8,7 @@ from experiments import BASE, RECIPE, TESTS, train_script
 from tiny_corpus import burst, write_corpus, write_wave
 
 from okd_brain.corpora import LAYOUTS, MixingPlan
+from okd_brain.messages import UserError
 
 sys.path.insert(0, str(RECIPE))
 from voicebank_prepare import (  # noqa: E402
@@ -67,13 +68,29 @@ def test_mixing_needs_noise_and_noise_needs_speech(folders):
     with train_script(RECIPE) as train:
         with pytest.raises(ValueError, match="but there is no noise_folder"):
             train.prepare(hparams)
-        with pytest.raises(ValueError, match="clean_trainset"):
+        with pytest.raises(ValueError, match="holds audio, but no folders"):
             train.prepare({**hparams, "mixing": MixingPlan()})
         speechless = {"data_folder": None, "noise_folder": folders / "noise"}
         with pytest.raises(
             ValueError, match="data_folder is None .* name both"
         ):
             train.prepare(hparams | speechless)
+
+
+def test_speech_without_noise_and_folders_that_are_not_there(folders):
+    """What `train.py --data_folder` says of a folder that is no corpus."""
+    hparams = {
+        "noise_folder": None,
+        "output_folder": folders / "output",
+        "valid_speakers": None,
+        "skip_bad_files": False,
+        "mixing": MixingPlan(),
+    }
+    with train_script(RECIPE) as train:
+        with pytest.raises(UserError, match="nowhere does not exist$"):
+            train.prepare({**hparams, "data_folder": folders / "nowhere"})
+        with pytest.raises(UserError, match=r"\(--noise_folder\)"):
+            train.prepare({**hparams, "data_folder": folders / "noise"})
 
 
 @pytest.mark.slow

@@ -94,3 +94,13 @@ def test_excerpts_stay_within_their_utterance():
         assert 0 <= excerpt.start <= whole - excerpt.length
     assert len({e.start for e in excerpts}) > 5
     assert len(draw_excerpts(lengths, random.Random(1), 99)) == 40
+
+
+def test_an_id_that_is_too_long_for_a_file_name(tmp_path):
+    """Corpora join folders to ids; others' manifests may have any."""
+    replay = Replay(tmp_path)
+    wave = torch.randn(100)
+    first = record(replay, 1, "u" * 300, wave)
+    other = record(replay, 1, "u" * 299 + "v", -wave)
+    assert torch.equal(replay.read(first), wave)
+    assert torch.equal(replay.read(other), -wave)

@@ -35,9 +35,9 @@ import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-import soundfile
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.audio import AudioFile
 from okd_brain.corpora import (
     Utterance,
     Violation,
@@ -45,6 +45,7 @@ from okd_brain.corpora import (
     find_utterances,
     prepare_mixture_corpus,
 )
+from okd_brain.messages import UserError
 
 logger = get_logger(__name__)
 
@@ -159,9 +160,10 @@ def find_speech(
             listing,
             valid_speakers=valid_speakers,
             test_speakers=test_speakers,
+            called="talkers",
         )
     if valid_speakers is not None or test_speakers is not None:
-        raise ValueError(
+        raise UserError(
             f"{data_folder} has Harvard sentences, which are divided by their "
             "number, both speakers alike; leave valid_talkers and test_talkers "
             "out"
@@ -234,8 +236,9 @@ def _is_padded(data_folder, path):
     if "pad" in path.lower():
         return True
     try:
-        seconds = soundfile.info(data_folder / path).duration
-    except (OSError, soundfile.SoundFileError):
+        with AudioFile(data_folder / path) as audio:
+            seconds = audio.frames / audio.samplerate
+    except UserError:
         return False  # what it is instead is said when it is read
     return abs(seconds - PADDED_SECONDS) < 1e-3
 
