@@ -62,7 +62,7 @@ def announce(brain, datasets, *, corpus):
         for name, heads in brain.discriminator_heads.items()
     ]
     lines["stages"] = [
-        f"{stage}: {epochs} epochs, {steps:,} steps"
+        f"{stage}: {_at_most(brain, stage)}{epochs} epochs, {steps:,} steps"
         for stage, (epochs, steps) in plan.stages.items()
     ] or ["all epochs are done"]
     if not brain.debug and sum(plan.updates.values()) >= FEW_STEPS:
@@ -83,6 +83,12 @@ def announce(brain, datasets, *, corpus):
     if advice:
         lines["schedule"] = [advice]
     logger.info("This run\n%s\n", _table(lines))
+
+
+def _at_most(brain, stage):
+    """Return what precedes the length of a stage that may end by itself."""
+    ends = stage == "warmup" and brain.curriculum.plateau is not None
+    return "at most " if ends else ""
 
 
 class Plan:
@@ -126,9 +132,9 @@ class Plan:
                 epochs, before = self.stages.get(stage, (0, 0))
                 total = before + sum(steps.values())
                 self.stages[stage] = (epochs + 1, total)
-                self.drawn += size if stage != "warmup" else 0
+                self.drawn += size if stage != "warmup" and brain.heads else 0
                 self.validations += curriculum.is_validated(epoch)
-            if stage != "warmup":
+            if stage != "warmup" and brain.heads:
                 self.stored = min(self.stored + size, limit or float("inf"))
 
     def seconds(self, costs, validated):
@@ -167,7 +173,7 @@ class Costs:
     Attributes
     ----------
     updates : dict
-        "warmup" (where there is one), "generator" and "D" -> seconds per step.
+        "warmup", "generator" and "D", where there are any -> seconds per step.
     enhancing, learnt, reported : float
         Seconds per utterance: one generator; all metrics that are learnt; these
         and those that are reported. Processes share the work.
@@ -179,14 +185,17 @@ class Costs:
         item = _average_item(brain, dataset)
         curriculum, hparams = brain.curriculum, brain.hparams
         one = PaddedBatch([item]).to(brain.device)
+        share = max(1, curriculum.batch_size // world_size())
+        supervised = max(1, curriculum.warmup_batch_size // world_size())
         phases = {
-            "generator": curriculum.batch_size,
-            "D": curriculum.batch_size,
+            name: size
+            for name, size, has_any in (
+                ("generator", share, curriculum.number_of_epochs),
+                ("D", share, brain.heads),
+                ("warmup", supervised, curriculum.warmup_epochs),
+            )
+            if has_any
         }
-        if curriculum.warmup_epochs:
-            phases["warmup"] = curriculum.warmup_batch_size
-        if not curriculum.number_of_epochs:
-            del phases["generator"]
         with _unchanged(brain):
             self.updates = {
                 name: _time(brain, _step, brain, name, [item] * size)

@@ -152,6 +152,6 @@ def test_every_key_of_the_yaml_is_used(recipe):
             or re.search(rf"hparams\.{key}\b", code)
             or re.search(rf"<{key}\b", base)
             or key in run_options
-            or key in ("schedule", "data_folder", "__set_seed")
+            or key in ("schedule", "data_folder", "overwrite", "__set_seed")
         )
         assert used, key
