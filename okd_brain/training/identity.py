@@ -29,7 +29,8 @@ RECORD = "run.json"
 SPLITS = ("train", "valid", "test")
 CORPUS_FILES = (*(f"{split}.json" for split in SPLITS), "corpus.json")
 FOLDERS = ("data_folder", "noise_folder")
-WIRING = ("__set_seed", "epoch_counter", "checkpointer")  # made of other keys
+# Made of other keys.
+WIRING = ("__set_seed", "curriculum", "epoch_counter", "checkpointer")
 MAY_CHANGE = (
     *("output_folder", "save_folder", "train_log", "score_cache", "overwrite"),
     *("schedule", "number_of_epochs", "valid_interval", "checkpoints_to_keep"),

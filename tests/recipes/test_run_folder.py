@@ -5,36 +5,19 @@ import logging
 import re
 import shutil
 
-import numpy as np
 import pytest
-import soundfile
 import yaml
-from experiments import BASE, RATE, RECIPE, TESTS, speech, train_script
+from experiments import BASE, RECIPE, TESTS, train_script
+from small_runs import arguments, write_corpus
 
 from okd_brain.messages import UserError
-from okd_brain.training.identity import CORPUS_FILES, MAY_CHANGE
-
-SPEAKERS = ("001", "002", "003")
+from okd_brain.training.identity import CORPUS_FILES, MAY_CHANGE, WIRING
 
 
 @pytest.fixture(scope="module")
 def train():
     with train_script(RECIPE) as module:
         yield module
-
-
-def write_corpus(folder, seconds=1.0):
-    """Three speakers for training and one for the test, in 16 kHz pairs."""
-    rng = np.random.default_rng(0)
-    for part, speakers in (("train", SPEAKERS), ("test", ("004",))):
-        for number, speaker in enumerate(speakers):
-            clean = 0.4 * speech(number, seconds)
-            noisy = clean + 0.05 * rng.standard_normal(len(clean))
-            for kind, wave in (("clean", clean), ("noisy", noisy)):
-                path = folder / part / kind / f"{speaker}_1.wav"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                soundfile.write(path, wave, RATE)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -51,23 +34,6 @@ def place(began, tmp_path):
     """A copy of it; the corpus stays where it is."""
     shutil.copytree(began / "alpha=1: run #2", tmp_path / "run")
     return tmp_path
-
-
-def arguments(corpus, output, *more, **options):
-    options = {
-        "data_folder": corpus,
-        "output_folder": output,
-        "valid_speakers": "[001]",
-        "targets": "[[si_sdr],[segsnr]]",
-        "report_metrics": "[si_sdr]",
-        "number_of_epochs": 1,
-        "number_of_samples": 1,
-        "n_jobs": 1,
-        "device": "cpu",
-        **options,
-    }
-    pairs = [str(t) for k, v in options.items() for t in (f"--{k}", v)]
-    return [str(BASE), *pairs, "--noprogressbar", *more]
 
 
 def state(folder):
@@ -89,7 +55,7 @@ def test_what_defines_a_run_is_recorded(began):
     record = json.loads((began / "alpha=1: run #2" / "run.json").read_text())
     assert record["options"]["targets"] == "[[si_sdr], [segsnr]]"
     assert record["options"]["alpha"] == "5.0"
-    assert not record["options"].keys() & set(MAY_CHANGE)
+    assert not record["options"].keys() & {*MAY_CHANGE, *WIRING}
     assert record["networks"]["networks"] == "[d, g_segsnr, g_si_sdr]"
     assert record["metrics"]["si_sdr"].startswith("version 1, ")
     assert record["corpus"]["train"].startswith("2 utterances")
@@ -219,6 +185,7 @@ def test_a_folder_without_a_checkpoint_is_free(train, began, place):
     assert record["options"]["alpha"] == "1"
 
 
+@pytest.mark.slow
 def test_the_mini_corpus_has_a_folder_of_its_own(train, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     brain, *_ = train.build([str(BASE), "--device", "cpu"])

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from experiments import BASE, LE_BASE, LE_RECIPE, RECIPE, TESTS
-from recipes.test_run_folder import arguments, write_corpus
+from small_runs import arguments, write_corpus
 from tiny_corpus import burst, write_wave
 
 RECIPES = {RECIPE: BASE, LE_RECIPE: LE_BASE}
@@ -94,6 +94,7 @@ def test_help_does_not_wait_for_pytorch():
         ([BASE, "--device", "gpu"], "--device gpu does not work here"),
         ([BASE, "--use_tensorboard", "True"], "pip install 'okd[tensorboard]'"),
         ([BASE, "--jit"], "TorchScript cannot compile"),
+        ([BASE, "--targets", "[[psq]]"], "did you mean 'pesq'"),
         ([BASE, "--grad_accumulation_factor", "2"], "only 1 works"),
         ([BASE, "--history_portion", "2"], "must lie in [0, 1]"),
         (
@@ -133,11 +134,8 @@ def test_a_traceback_stays_available(how, tmp_path):
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     """And does: the same command ends the run."""
     corpus = write_corpus(tmp_path / "corpus")
-    argv = arguments(
-        corpus, tmp_path / "run", "--n_jobs", "2", number_of_epochs=400
-    )
+    argv = arguments(corpus, tmp_path / "run", n_jobs=2, number_of_epochs=8)
     command = [sys.executable, str(RECIPE / "train.py"), *argv]
-    del command[command.index("--n_jobs") : command.index("--n_jobs") + 2]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -150,6 +148,10 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     assert process.returncode == 130
     assert errors.endswith("\nInterrupted. The same command goes on.\n")
     assert "Traceback" not in errors
+    subprocess.run(command, check=True, capture_output=True)
+    assert (tmp_path / "run" / "results.json").is_file()
+    text = log.read_text()
+    assert text.count("into epoch 1\n") == 1 and "into epoch 8\n" in text
 
 
 @pytest.fixture
