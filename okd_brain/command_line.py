@@ -15,6 +15,7 @@ from okd_brain.messages import UserError, offer
 
 TAGS = ("!ref ", "!new:", "!name:", "!apply:", "!copy ", "!module:")
 PATHS = ("_folder", "schedule", "pretrained")  # ends of keys that hold one
+BY_TARGET = ("pretrained", "surrogate")  # hold one name, or one by target
 NAMES = ("_speakers", "_talkers", "_noises")  # ends of keys that hold several
 PRECISIONS = ("fp32", "bf16", "fp16")
 
@@ -171,7 +172,7 @@ def _typed(key, text, current):
     holds_path = key.endswith(PATHS) or isinstance(current, str)
     if tag_of(current) == "!ref":
         holds_path = holds_path or "/" in current.value
-    if holds_path and not (key == "pretrained" and text.startswith("{")):
+    if holds_path and not (key in BY_TARGET and text.startswith("{")):
         return text
     value = with_names({key: _from_yaml(key, text)})[key]
     kind = bool if isinstance(current, bool) else Real
