@@ -1,10 +1,10 @@
 """The run around the algorithm, which ``okd_brain.brain`` tells.
 
 ``networks`` builds generators and discriminators, ``pretrained`` may give them
-weights, ``optimizers`` steps them. ``curriculum`` says which stage an epoch is
-in and draws its ``excerpts``; ``phases`` loads them pass by pass; the
-discriminator learns from the ``current_set`` and from the ``replay`` of past
-ones. ``evaluating`` validates, logs and tests; ``checkpoints`` chooses the best
+weights, ``optimizers`` steps them; ``surrogates`` says what their gradients come
+from. ``curriculum`` says which stage an epoch is in and draws its excerpts;
+``phases`` loads them pass by pass; the discriminator learns from the
+``current_set`` and from the ``replay`` of past ones. ``evaluating`` validates, logs and tests; ``checkpoints`` chooses the best
 epoch of each generator. ``run`` has the acts of a recipe's ``train.py``, which
 ``identity`` keeps out of the folders of other runs and ``overview`` announces;
 ``internals`` has all that depends on undocumented parts of SpeechBrain.
@@ -22,12 +22,12 @@ __getattr__, __dir__, __all__ = attach(
         "current_set": ["CurrentSetMaker"],
         "curriculum": ["Curriculum"],
         "evaluating": ["EvaluatingBrain"],
-        "excerpts": ["ExcerptReader"],
+        ,
         "internals": ["AtomicCheckpointer"],
         "networks": ["build_modules", "discriminator_heads"],
         "optimizers": ["Optimizers"],
         "overview": ["announce"],
-        "phases": ["Phase", "PhasedLoader"],
+        "phases": ["ExcerptReader", "Phase", "PhasedLoader"],
         "pretrained": ["start_from_pretrained"],
         "replay": ["Replay"],
         "run": ["begin_run", "export_trained", "fit", "report_on"],

@@ -30,7 +30,7 @@ from speechbrain.utils.logger import get_logger
 
 from okd_brain.messages import UserError
 from okd_brain.signals import SAMPLE_RATE
-from okd_brain.training.excerpts import draw_excerpts
+from okd_brain.training.phases import draw_excerpts
 
 logger = get_logger(__name__)
 

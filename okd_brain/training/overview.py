@@ -19,7 +19,7 @@ from speechbrain.utils.logger import get_logger
 from okd_brain.distributed import world_size
 from okd_brain.metrics import resolve_metrics
 from okd_brain.scoring import Scorer
-from okd_brain.training.excerpts import Excerpt, ExcerptReader
+from okd_brain.training.phases import Excerpt, ExcerptReader
 
 logger = get_logger(__name__)
 

@@ -22,7 +22,7 @@ from speechbrain.utils.checkpoints import (
 
 from okd_brain.files import short_name
 from okd_brain.messages import UserError
-from okd_brain.training.excerpts import Excerpt
+from okd_brain.training.phases import Excerpt
 
 FORMAT = 1  # of the saved records
 

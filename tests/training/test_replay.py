@@ -6,7 +6,7 @@ import random
 import pytest
 import torch
 
-from okd_brain.training.excerpts import Excerpt, draw_excerpts
+from okd_brain.training.phases import Excerpt, draw_excerpts
 from okd_brain.training.replay import Record, Replay
 
 
