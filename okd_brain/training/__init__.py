@@ -22,7 +22,6 @@ __getattr__, __dir__, __all__ = attach(
         "current_set": ["CurrentSetMaker"],
         "curriculum": ["Curriculum"],
         "evaluating": ["EvaluatingBrain"],
-        ,
         "internals": ["AtomicCheckpointer"],
         "networks": ["build_modules", "discriminator_heads"],
         "optimizers": ["Optimizers"],
