@@ -12,15 +12,14 @@ import itertools
 import math
 
 import torch
-from speechbrain.utils.checkpoints import torch_recovery
 
 from okd_brain.analyses.checkpoints import (
     kept_checkpoints,
+    load_discriminators,
     spread_batches,
     when,
 )
 from okd_brain.analyses.plots import Point
-from okd_brain.distributed import bare
 from okd_brain.messages import UserError
 from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers
@@ -78,9 +77,7 @@ def measure_conflict(brain, dataset, utterances):
     rows = []
     for checkpoint in kept:
         load_generators(checkpoint, brain.generators)
-        for name in brain.discriminator_heads:
-            network = bare(brain.modules[name])
-            torch_recovery(network, checkpoint.paramfiles[name], True)
+        load_discriminators(brain, checkpoint)
         rows += [
             {**when(checkpoint), **row} for row in _compare(brain, batches)
         ]
