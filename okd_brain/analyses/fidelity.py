@@ -32,13 +32,10 @@ GAINS_DB = (1.0, 2.0, 4.0)  # standard deviation
 GAIN_FRAMES, GAIN_BINS = 16, 32  # between independent gains: 256 ms, 1 kHz
 SHARES = (0.05, 0.15, 0.4)  # of the way to the noisy or clean spectrum
 STEPS = (0.003, 0.01, 0.03)  # of the distance to the clean spectrum
-SMALL = (0.005, 0.05)  # change of the normalised score
+SMALLEST, LARGEST = 0.005, 0.05  # small change of the normalised score
 NO_CHANGE = 1e-4  # of the normalised score: has no direction
 MIN_CHANGES = 3  # of an utterance, for a correlation
-TINY = 1e-8
-
-ALL_EDITS, SMALL_CHANGES = "all edits", "small changes"
-OWN, SUPERVISED = "own gradient", "towards clean"
+OWN, SUPERVISED = "own gradient", "towards clean"  # steps
 
 
 class Change(NamedTuple):
@@ -46,7 +43,6 @@ class Change(NamedTuple):
 
     utterance: str
     kind: str
-    is_edit: bool  # or a step
     estimated: float
     true: float
 
@@ -88,10 +84,8 @@ def measure_fidelity(brain, dataset, utterances, epoch=None):
     """
     if brain.hparams.adversarial_weight == 0:
         raise UserError(
-            "adversarial_weight is 0: the generators of this run learn from no "
-            "surrogate, so there is nothing to compare with the metrics. "
-            "Analyse a run that has one (surrogate: discriminator, twin or "
-            "residual)."
+            "adversarial_weight is 0: this run has no surrogate to compare with "
+            "the metrics. Analyse one that has."
         )
     if not isinstance(brain.task, SpeechEnhancement):
         raise UserError(
@@ -141,19 +135,12 @@ def fidelity_table(rows):
     """
     described = ["generator", "head", "surrogate", "epoch", "kind", "changes"]
     measured = {"pearson": 2, "sign_agreement": 2, "rises": 2, "gain": 4}
-    return markdown(
-        [
-            [*described, *measured],
-            *(
-                [str(row[key]) for key in described]
-                + [
-                    "n/a" if math.isnan(row[key]) else f"{row[key]:.{digits}f}"
-                    for key, digits in measured.items()
-                ]
-                for row in rows
-            ),
-        ]
-    )
+    table = [[*described, *measured]]
+    for row in rows:
+        cells = [f"{row[key]:.{digits}f}" for key, digits in measured.items()]
+        cells = ["n/a" if cell == "nan" else cell for cell in cells]
+        table.append([str(row[key]) for key in described] + cells)
+    return markdown(table)
 
 
 def _load(brain, target, epoch):
@@ -164,11 +151,8 @@ def _load(brain, target, epoch):
             brain.checkpointer, "okd", generator
         )
         name = origins[target.name]["checkpoint"]
-        (checkpoint,) = (
-            kept
-            for kept in brain.checkpointer.list_checkpoints()
-            if kept.path.name == name
-        )
+        kept = brain.checkpointer.list_checkpoints()
+        (checkpoint,) = (one for one in kept if one.path.name == name)
     else:
         checkpoint, *_ = kept_checkpoints(
             brain.checkpointer,
@@ -183,18 +167,12 @@ def _load(brain, target, epoch):
 def _changes(brain, target, batch, scorer):
     """Yield each term of a target and the changes of one utterance."""
     (utterance,) = batch.id
-    seed = brain.curriculum.rng(f"fidelity {utterance}", 0).getrandbits(63)
+    random = brain.curriculum.rng(f"fidelity {utterance}", 0)
     inputs = brain.task.inputs(batch.to(brain.device))
 
     def estimate(term, spectrum):
         output = brain.task.resynthesise(spectrum, inputs)
         return brain.estimate_scores([term], output, inputs)[0, 0]
-
-    @torch.no_grad()
-    def judge(term, variants, raw):
-        """Return the estimated and the true normalised scores."""
-        estimates = [float(estimate(term, y)) for _, y in variants]
-        return np.array(estimates), np.array([term.label(row) for row in raw])
 
     @torch.no_grad()
     def score(variants):
@@ -207,20 +185,25 @@ def _changes(brain, target, batch, scorer):
 
     with torch.no_grad():
         start = brain.task.enhance(brain.generators[target], inputs).spectrum
-    edits = list(_edits(start, inputs, seed))
     error = inputs.clean - start
-    shared = [("", start), *edits, *_steps(start, error, error, SUPERVISED)]
+    shared = [
+        ("", start),
+        *_edits(start, inputs, random.getrandbits(63)),
+        *_steps(start, error, error, SUPERVISED),
+    ]
     shared_raw = score(shared)
     for term in target.terms:
         y = start.clone().requires_grad_()
         (slope,) = torch.autograd.grad(estimate(term, y), y)
         own = list(_steps(start, slope, error, OWN))
         variants = shared + own
-        found, labels = judge(term, variants, shared_raw + score(own))
+        with torch.no_grad():
+            found = np.array([float(estimate(term, v)) for _, v in variants])
+        labels = np.array([term.label(r) for r in shared_raw + score(own)])
         changes = [
-            Change(utterance, kind, 0 < index <= len(edits), *change)
-            for index, ((kind, _), *change) in enumerate(
-                zip(variants, found - found[0], labels - labels[0], strict=True)
+            Change(utterance, kind, *change)
+            for (kind, _), *change in zip(
+                variants, found - found[0], labels - labels[0], strict=True
             )
         ]
         yield term, [c for c in changes[1:] if math.isfinite(c.true)]
@@ -229,7 +212,7 @@ def _changes(brain, target, batch, scorer):
 def _edits(spectrum, inputs, seed):
     """Yield kinds of edit and edited spectra, [1, frames, bins]."""
     _, frames, bins = spectrum.shape
-    mask = spectrum / inputs.noisy.clamp(min=TINY)
+    mask = spectrum / inputs.noisy.clamp(min=1e-8)
     for power in MASK_POWERS:
         edited = (mask**power).clamp(min=MASK_FLOOR)
         yield "mask power", edited * inputs.noisy
@@ -269,11 +252,12 @@ def _steps(spectrum, direction, error, kind):
 
 def _summaries(changes):
     """Return the rows of one head: edits, small ones, every kind, steps."""
-    edits = [change for change in changes if change.is_edit]
-    low, high = SMALL
+    edits = [c for c in changes if not c.kind.startswith((OWN, SUPERVISED))]
     groups = {
-        ALL_EDITS: edits,
-        SMALL_CHANGES: [c for c in edits if low <= abs(c.true) <= high],
+        "all edits": edits,
+        "small changes": [
+            c for c in edits if SMALLEST <= abs(c.true) <= LARGEST
+        ],
     }
     for change in changes:
         groups.setdefault(change.kind, []).append(change)
@@ -282,14 +266,14 @@ def _summaries(changes):
 
 def _summary(kind, changes):
     """Return one row; NaN where there is nothing to average."""
-    true = np.array([change.true for change in changes])
-    estimated = np.array([change.estimated for change in changes])
-    names = np.array([change.utterance for change in changes])
+    true, estimated, names = (
+        np.array([getattr(change, field) for change in changes])
+        for field in ("true", "estimated", "utterance")
+    )
     correlations = [
         _pearson(estimated[names == name], true[names == name])
         for name in dict.fromkeys(names.tolist())
     ]
-    defined = [value for value in correlations if not math.isnan(value)]
     has_sign = np.abs(true) > NO_CHANGE
     agrees = np.sign(true) == np.sign(estimated)
 
@@ -299,7 +283,7 @@ def _summary(kind, changes):
     return {
         "kind": kind,
         "changes": len(changes),
-        "pearson": mean(defined),
+        "pearson": mean([r for r in correlations if math.isfinite(r)]),
         "sign_agreement": mean(agrees[has_sign]),
         "rises": mean(true > 0),
         "gain": mean(true),

@@ -164,8 +164,8 @@ def test_edits_and_steps(tmp_path, datasets):
 
 
 def test_summaries_of_known_changes():
-    def change(name, estimated, true, is_edit=True, kind="tilt"):
-        return Change(name, kind, is_edit, estimated, true)
+    def change(name, estimated, true, kind="tilt"):
+        return Change(name, kind, estimated, true)
 
     rows = _summaries(
         [
@@ -176,7 +176,7 @@ def test_summaries_of_known_changes():
             change("b", 0.0, -0.1),
             change("b", 0.0, 0.00001),  # which is no change
             change("c", 1.0, -0.01),  # too few for a correlation
-            change("a", -1.0, 0.03, False, "own gradient 0.1"),
+            change("a", -1.0, 0.03, "own gradient 0.1"),
         ]
     )
     edits, small, tilt, step = rows
@@ -209,7 +209,11 @@ def test_an_utterance_without_a_score_is_left_out(
 @pytest.mark.parametrize(
     ("overrides", "options", "message"),
     [
-        (["--adversarial_weight=0"], (1,), "adversarial_weight is 0.*no surr"),
+        (
+            ["--adversarial_weight=0"],
+            (1,),
+            "adversarial_weight is 0.*no surrogate",
+        ),
         ([], (0,), "number of utterances is 0"),
         ([], (1, 7), "no checkpoint of epoch 7"),
         ([], (1,), "no validated checkpoint of stage 'okd' for si_sdr"),
