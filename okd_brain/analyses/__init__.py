@@ -2,7 +2,8 @@
 
 Each module measures one thing and returns rows, a dict each, for a CSV file:
 ``correlation`` between metrics, ``conflict`` between gradients, ``flatness``
-around the weights, ``distance`` between generators, ``curves`` over training.
+around the weights, ``distance`` between generators, ``curves`` over training,
+``fidelity`` of surrogates to their metrics.
 ``plots`` draws them, ``checkpoints`` finds what a run has kept. No analysis
 changes a run.
 """
@@ -16,6 +17,7 @@ __getattr__, __dir__, __all__ = attach(
         "correlation": ["correlate", "correlation_matrices"],
         "curves": ["score_checkpoints"],
         "distance": ["distance_points", "measure_distance", "open_run"],
+        "fidelity": ["fidelity_table", "measure_fidelity"],
         "flatness": ["measure_flatness"],
         "plots": ["check_plots", "draw_lines", "draw_matrices", "melt"],
     },

@@ -2,7 +2,9 @@
 
 import numpy as np
 from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.checkpoints import torch_recovery
 
+from okd_brain.distributed import bare
 from okd_brain.messages import UserError
 
 
@@ -40,6 +42,13 @@ def kept_checkpoints(checkpointer, accept, what):
             "run that was trained so."
         )
     return sorted(kept, key=lambda checkpoint: checkpoint.meta["epoch"])
+
+
+def load_discriminators(brain, checkpoint):
+    """Load all discriminators of a brain from a checkpoint of its run."""
+    for name in brain.discriminator_heads:
+        network = bare(brain.modules[name])
+        torch_recovery(network, checkpoint.paramfiles[name], True)
 
 
 def when(checkpoint):

@@ -12,15 +12,14 @@ import itertools
 import math
 
 import torch
-from speechbrain.utils.checkpoints import torch_recovery
 
 from okd_brain.analyses.checkpoints import (
     kept_checkpoints,
+    load_discriminators,
     spread_batches,
     when,
 )
 from okd_brain.analyses.plots import Point
-from okd_brain.distributed import bare
 from okd_brain.messages import UserError
 from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers
@@ -61,6 +60,11 @@ def measure_conflict(brain, dataset, utterances):
         If there are not two losses to compare, or no checkpoint from after the
         warm-up.
     """
+    if not brain.heads and not brain.surrogates.twins:
+        raise UserError(
+            "The experiment is a control without metrics (adversarial_weight: "
+            "0), so that no losses of metrics can be in conflict."
+        )
     heads = [term.name for term in heads_of(brain.targets)]
     if len(heads) == len(brain.targets) == 1:
         raise UserError(
@@ -77,10 +81,9 @@ def measure_conflict(brain, dataset, utterances):
     brain.modules.eval()
     rows = []
     for checkpoint in kept:
-        load_generators(checkpoint, brain.generators)
-        for name in brain.discriminator_heads:
-            network = bare(brain.modules[name])
-            torch_recovery(network, checkpoint.paramfiles[name], True)
+        learners = {target: brain.generator(target) for target in brain.targets}
+        load_generators(checkpoint, learners)
+        load_discriminators(brain, checkpoint)
         rows += [
             {**when(checkpoint), **row} for row in _compare(brain, batches)
         ]

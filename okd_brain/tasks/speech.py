@@ -106,7 +106,10 @@ class SpeechEnhancement(Task):
     def enhance(self, generator, batch):
         """Enhance a batch with ``noisy_sig``, or an analysed one."""
         inputs = batch if isinstance(batch, Inputs) else self.inputs(batch)
-        spectrum = self.estimate(generator, inputs)
+        return self.resynthesise(self.estimate(generator, inputs), inputs)
+
+    def resynthesise(self, spectrum, inputs):
+        """Return log1p magnitudes with their wave, of the noisy phase."""
         wave = self.analysis.resynthesise(spectrum, inputs.noisy_wave)
         return Enhanced(spectrum=spectrum, wave=wave, samples=inputs.samples)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from analysed_run import contents, rebuild
-from experiments import make_brain
+from experiments import fit, make_brain, make_small_brain, weights
 from speechbrain.utils.checkpoints import torch_recovery
 
 from okd_brain.analyses import measure_conflict
@@ -92,3 +92,23 @@ def test_one_loss_has_no_conflict(tmp_path, datasets):
     brain = make_brain(tmp_path, "--targets=[[si_sdr]]")
     with pytest.raises(ValueError, match="one generator on one metric"):
         measure_conflict(brain, datasets["valid"], 1)
+
+
+def test_a_control_has_no_conflict(tmp_path, datasets):
+    brain = make_brain(tmp_path, "--adversarial_weight=0")
+    with pytest.raises(ValueError, match="a control without metrics"):
+        measure_conflict(brain, datasets["valid"], 1)
+
+
+def test_averages_are_analysed_where_a_run_keeps_them(tmp_path, datasets):
+    """Their gradients, that is, and not those of untrained networks."""
+    options = ("--surrogate=twin", "--average_decay=0.5")
+    brain = make_small_brain(tmp_path, *options)
+    fit(brain, datasets["train"], datasets["valid"])
+    again = make_small_brain(tmp_path, *options)
+    measure_conflict(again, datasets["valid"], 1)
+    for target, average in brain.generators.items():
+        found = weights(
+            again.generator(again.targets[brain.targets.index(target)])
+        )
+        torch.testing.assert_close(found, weights(average), rtol=0, atol=0)

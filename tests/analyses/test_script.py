@@ -120,3 +120,19 @@ def test_an_unknown_option_of_correlation(analyse, capsys):
             ["correlation", "scores.csv", "-o", "out", "--method", "x"]
         )
     assert "unrecognized arguments: --method" in capsys.readouterr().err
+
+
+def test_fidelity_writes_rows_and_logs_its_table(
+    analyse, folder, capsys, caplog
+):
+    command = ["fidelity", "some.yaml", "--utterances=1", "--epoch", "3"]
+    with caplog.at_level("INFO"):
+        assert analyse.main([*command, "--alpha", "5"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == f"Written: {folder}/fidelity.csv"
+    assert sys.modules["train"].asked == [["some.yaml", "--alpha", "5"]]
+    with open(folder / "fidelity.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0]["epoch"] == "3" and rows[0]["kind"] == "all edits"
+    assert {row["generator"] for row in rows} == {"si_sdr", "segsnr"}
+    assert "| si_sdr | si_sdr | discriminator | 3 | all edits |" in caplog.text

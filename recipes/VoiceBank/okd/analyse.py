@@ -5,22 +5,26 @@
 > python analyse.py curves hparams/okd_pesq_csig.yaml ...
 > python analyse.py conflict hparams/okd_pesq_csig.yaml ... [--utterances 8]
 > python analyse.py flatness hparams/okd_pesq_csig.yaml ... [--sizes 0.1 0.2]
+> python analyse.py fidelity hparams/okd_pesq_csig.yaml ... [--epoch 12]
 > python analyse.py distance RUN ... -o FOLDER [--utterances 8]
 
-In the second to fourth, ... stands for the arguments that train.py was given,
+In the second to fifth, ... stands for the arguments that train.py was given,
 --checkpoints_to_keep 1000 among them; the run's output folder receives the
-results. Each writes a CSV file and a picture, which needs
+results. Each writes a CSV file and, except fidelity, a picture, which needs
 pip install 'okd[plots]'. Nothing is trained, chosen or saved by them.
 
 Authors
  * the okd developers 2026
 """
 
+import logging
 import sys
 from pathlib import Path
 
 from okd_brain import analyses, cli, results
 from okd_brain.files import check_writable
+
+logger = logging.getLogger(__name__)
 
 
 def correlation(arguments, argv):
@@ -63,6 +67,23 @@ def flatness(arguments, argv):
     points = analyses.melt(rows, brain.board.scorer.names, x="size")
     labels = {"x_label": "relative disturbance"}
     _write(output, rows, analyses.draw_lines, points, **labels)
+
+
+def fidelity(arguments, argv):
+    """Compare surrogates with the true metrics on edits of utterances."""
+    from speechbrain.utils.distributed import if_main_process
+    from train import build
+
+    brain, datasets, _ = build(argv)
+    path = Path(brain.artifacts_folder) / "fidelity.csv"
+    check_writable(path)
+    if if_main_process():
+        rows = analyses.measure_fidelity(
+            brain, datasets["valid"], arguments.utterances, arguments.epoch
+        )
+        logger.info("Fidelity:\n%s", analyses.fidelity_table(rows))
+        results.write_rows(path, rows)
+        cli.show(f"Written: {path}")
 
 
 def distance(arguments, argv):
@@ -175,6 +196,14 @@ def _parser():
         type=int,
         default=3,
         help="random directions (default: 3)",
+    )
+    command = add(fidelity)
+    add_utterances(command)
+    command.add_argument(
+        "--epoch",
+        metavar="N",
+        type=int,
+        help="whose checkpoint (default: the best of each target)",
     )
     command = add(distance)
     command.add_argument("runs", metavar="RUN", nargs="+", type=Path)
