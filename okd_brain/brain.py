@@ -157,11 +157,7 @@ class OKDBrain(EvaluatingBrain):
         ``Enhanced`` of all generators.
         """
         target = self.targets[k]
-        spectra = [output.spectrum for output in outputs]
-        mimicry = from_peers(self.hparams.mimicry, spectra, k, inputs.frames)
-        self.train_means.add(f"{target.name} mimicry", mimicry)
-        loss = self.hparams.alpha * mimicry
-        weight = self.hparams.adversarial_weight
+        loss, weight = 0, self.hparams.adversarial_weight
         if weight > 0:
             scores = self.estimate_scores(target.terms, outputs[k], inputs)
             errors = ((scores - 1) ** 2).mean(dim=0)
@@ -170,8 +166,11 @@ class OKDBrain(EvaluatingBrain):
                 for share, error in zip(target.weights, errors, strict=True)
             )
             self.train_means.add(f"{target.name} adversarial", adversarial)
-            loss = weight * adversarial + loss
-        return loss
+            loss = weight * adversarial
+        spectra = [output.spectrum for output in outputs]
+        mimicry = from_peers(self.hparams.mimicry, spectra, k, inputs.frames)
+        self.train_means.add(f"{target.name} mimicry", mimicry)
+        return loss + self.hparams.alpha * mimicry
 
     def estimate_scores(self, terms, output, inputs):
         """Return the surrogates' estimates of normalised scores.
