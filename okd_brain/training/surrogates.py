@@ -18,9 +18,12 @@ scale do not depend on the surrogate.
 """
 
 import torch
+from speechbrain.utils.logger import get_logger
 
 from okd_brain.messages import UserError, listed, offer
 from okd_brain.metrics import METRICS, Linear, Logistic
+
+logger = get_logger(__name__)
 
 KINDS = ("discriminator", "twin", "residual")
 
@@ -33,16 +36,17 @@ class Surrogates(torch.nn.Module):
     targets : list of Target
         What the generators optimise.
     surrogate : str or dict
-        One of `KINDS` for all targets, or target name -> one of them, where
-        those that are not named have "discriminator".
+        One of `KINDS` for all targets, where those without a twin have
+        "discriminator" whatever it is (the log says so); or target name -> one
+        of them, where those that are not named have "discriminator".
     sample_rate : int
         Of the waves, in Hz.
 
     Raises
     ------
     UserError
-        If a kind or a target is unknown, or a metric without a twin is to have
-        one.
+        If a kind or a target is unknown, or a target is named whose metrics
+        have no twin.
 
     Example
     -------
@@ -68,7 +72,6 @@ class Surrogates(torch.nn.Module):
         for name, kind in self.kinds.items():
             if kind != "discriminator":
                 metrics = self.terms[name].metrics
-                _check_twins(metrics, kind)
                 self.twins[name] = torch.nn.ModuleList(
                     metric.twin(sample_rate) for metric in metrics
                 )
@@ -116,7 +119,20 @@ class Surrogates(torch.nn.Module):
 def _kinds_by_target(targets, surrogate):
     """Return target name -> kind."""
     names = [target.name for target in targets]
-    if isinstance(surrogate, str):
+    lacking = {
+        target.name: [m.name for m in target.metrics if m.twin is None]
+        for target in targets
+    }
+    if surrogate in KINDS[1:]:
+        for name, metrics in lacking.items():
+            if metrics:
+                logger.info(
+                    "%s has no twin: %s learns from a discriminator.",
+                    listed(metrics),
+                    name,
+                )
+        surrogate = {n: surrogate for n in names if not lacking[n]}
+    elif isinstance(surrogate, str):
         surrogate = dict.fromkeys(names, surrogate)
     if not isinstance(surrogate, dict):
         raise UserError(
@@ -132,19 +148,14 @@ def _kinds_by_target(targets, surrogate):
             raise UserError(
                 f"surrogate of {name} is {kind!r}{offer(kind, KINDS)}"
             )
-    return {name: surrogate.get(name, KINDS[0]) for name in names}
-
-
-def _check_twins(metrics, kind):
-    """Refuse metrics that have no twin."""
-    for metric in metrics:
-        if metric.twin is None:
+        if kind != KINDS[0] and lacking[name]:
             known = sorted(n for n, m in METRICS.items() if m.twin is not None)
             raise UserError(
-                f"surrogate is {kind!r}, but the metric {metric.name} has no "
-                f"twin; use 'discriminator' for it. Twins: "
+                f"surrogate of {name} is {kind!r}, but {listed(lacking[name])} "
+                "has no twin; use 'discriminator' for it. Twins: "
                 f"{listed(known, limit=len(known))}."
             )
+    return {name: surrogate.get(name, KINDS[0]) for name in names}
 
 
 def _differentiable(metric):

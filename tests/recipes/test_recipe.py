@@ -27,6 +27,11 @@ HPARAMS = sorted((RECIPE / "hparams").glob("*.yaml"))
 SCHEDULES = sorted((RECIPE / "hparams" / "schedules").glob("*.yaml"))
 WARM = (
     "--schedule=schedules/mini.yaml",
+    "--surrogate=discriminator",
+    "--warmup_patience=null",
+    "--average_decay=null",
+    "--batch_size=1",
+    "--warmup_batch_size=4",
     "--warmup_epochs=2",
     "--discriminator_epochs=1",
 )

@@ -154,7 +154,13 @@ def test_wrong_surrogates_are_named(surrogate, message):
 def test_a_metric_without_a_twin_is_named():
     own = Metric("mine", lambda **signals: 0.5)
     with pytest.raises(UserError, match=r"mine has no twin.*pesq"):
-        Surrogates(parse_targets([[own]]), "residual")
+        Surrogates(parse_targets([[own]]), {"mine": "residual"})
+
+
+def test_of_a_schedule_for_all_targets_those_with_twins_have_them():
+    own = Metric("mine", lambda **signals: 0.5)
+    surrogates = Surrogates(parse_targets([["pesq"], [own]]), "twin")
+    assert surrogates.kinds == {"pesq": "twin", "mine": "discriminator"}
 
 
 def test_a_users_metric_may_bring_its_twin_and_curve():
