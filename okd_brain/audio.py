@@ -59,6 +59,8 @@ class AudioFile(soundfile.SoundFile):
     def __init__(self, path, max_peak=MAX_PEAK):
         self.path = Path(path)
         self.max_peak = max_peak
+        if self.path.is_fifo():  # opening one waits for whoever writes to it
+            raise UserError(f"{path}: is a pipe, must be an audio file.")
         try:
             super().__init__(os.fsencode(path))
             self._unclosed = self._reopen_unclosed()

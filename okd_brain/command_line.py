@@ -133,6 +133,9 @@ def divide_options(file, options, tree):
             run_opts[key] = _run_option(key, values, defaults[key])
         else:
             overrides[key] = _typed(key, values[0], tree.get(key))
+    if "ckpt_interval_steps" in run_opts and "ckpt_interval_minutes" in tree:
+        # SpeechBrain takes one of the two, and the experiment has minutes.
+        overrides.setdefault("ckpt_interval_minutes", 0)
     return (
         RunOptions(
             **run_opts, param_file=str(file), overridden_args=set(run_opts)

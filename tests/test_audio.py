@@ -133,6 +133,7 @@ def test_what_is_not_audio_is_named(tmp_path):
     for name, rule in (
         ("none.wav", "does not exist"),
         ("folder.wav", "is a folder"),
+        ("pipe.wav", "is a pipe"),
         ("text.wav", "cannot be read as audio"),
         ("text.raw", "cannot be read as audio"),
         ("song.m4a", "ffmpeg -i song.m4a out.wav"),
@@ -140,6 +141,8 @@ def test_what_is_not_audio_is_named(tmp_path):
         path = tmp_path / name
         if name == "folder.wav":
             path.mkdir()
+        elif name == "pipe.wav":
+            os.mkfifo(path)
         elif name != "none.wav":
             path.write_text("no audio")
         with pytest.raises(UserError, match=rule) as error:

@@ -145,3 +145,11 @@ def test_an_overlay_is_explained_by_its_base():
     keys = {k.name: k for k in describe_keys(BASE.with_name("alpha_1.yaml"))}
     assert keys["alpha"].default == "1.0"
     assert keys["alpha"].comment.startswith("weight of the mimicry")
+
+
+def test_checkpoints_by_steps_need_no_other_option(tmp_path):
+    """SpeechBrain takes steps or minutes; the experiment has minutes."""
+    argv = [str(BASE), "--data_folder=x", "--ckpt_interval_steps", "5"]
+    experiment = read_experiment(argv)
+    assert experiment.run_opts.ckpt_interval_steps == 5
+    assert "ckpt_interval_minutes: 0" in experiment.yaml

@@ -218,7 +218,7 @@ def prepare_corpus(
         make,
     )
     logger.info(
-        "%s: utterances %s, hours %s, speakers %s, validation speakers %s, bad "
+        "In the layout of %s: utterances %s, hours %s, speakers %s, validation speakers %s, bad "
         "files left out %d",
         layout.name,
         record["utterances"],

@@ -13,12 +13,12 @@ from speechbrain.dataio.dataio import load_data_json
 from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__
-from okd_brain.audio import MAX_PEAK, SAMPLE_RATES_HZ, printable
+from okd_brain.audio import CONVERTIBLE, MAX_PEAK, SAMPLE_RATES_HZ, printable
 from okd_brain.corpora import checks
 from okd_brain.corpora.checks import Violation
 from okd_brain.corpora.splits import SPLITS
 from okd_brain.files import walk_audio, write_json, write_text
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, listed
 
 logger = get_logger(__name__)
 
@@ -46,6 +46,16 @@ def list_audio(folder):
         If there is no such folder, or no audio file in it.
     """
     listing = list_folder(folder)
+    unreadable = walk_audio(folder, CONVERTIBLE)
+    if unreadable:
+        logger.warning(
+            "%s: %d files are left out, as libsndfile does not read their "
+            "format: %s. Convert them, for instance: ffmpeg -i %s out.wav",
+            printable(folder),
+            len(unreadable),
+            listed(map(printable, unreadable)),
+            printable(unreadable[0]),
+        )
     if not listing:
         raise UserError(f"{folder}: there is no audio file in it")
     return listing

@@ -36,3 +36,11 @@ def test_report_names_twenty_and_stores_all(tmp_path, caplog):
     assert stored == [f"{n}.wav\tis bad" for n in range(30)]
     report_bad_files(violations, tmp_path, True)
     assert "29.wav: is bad" in caplog.text
+
+
+def test_formats_that_cannot_be_read_are_named(tmp_path, caplog):
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "voice.m4a").touch()
+    assert list(list_audio(tmp_path)) == ["a.wav"]
+    assert "1 files are left out" in caplog.text
+    assert f"ffmpeg -i {tmp_path / 'voice.m4a'} out.wav" in caplog.text
