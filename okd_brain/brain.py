@@ -203,37 +203,8 @@ class OKDBrain(EvaluatingBrain):
         return torch.stack([estimates[term] for term in terms], dim=1)
 
     def discriminator_loss(self, scores, batch, inputs):
-        """Return D's squared error, a mean over heads, summed over networks.
-
-        Estimates are [batch, heads]. The labels are the normalised true scores,
-        or what the twins get wrong of these.
-        """
-        if self.source == "clean":
-            labels = scores.new_tensor(
-                [head.clean_label for head in self.heads]
-            )
-            labels = labels.expand_as(scores)
-        else:
-            is_enhanced = self.source == "enhanced"
-            name = "enhanced_label" if is_enhanced else "unprocessed_label"
-            labels = batch[name].data
-        residual = [
-            (index, head)
-            for index, head in enumerate(self.heads)
-            if self.surrogates.has_twin(head)
-        ]
-        if residual:
-            labels = labels.clone()
-            wave = self.task.judged_wave(self.source, batch)
-            waves = self.task.compared_waves(wave, inputs)
-        for index, head in residual:
-            if self.source == "clean":  # of which a twin gets nothing wrong
-                labels[:, index] = 0
-            else:
-                with torch.no_grad():
-                    labels[:, index] -= self.surrogates(
-                        head, waves, inputs.samples
-                    )
+        """Return D's squared error, a mean over heads, summed over networks."""
+        labels = self.labels(batch, inputs)
         errors = ((scores - labels) ** 2).mean(dim=0)
         by_head = {}
         for head, error in zip(self.heads, errors, strict=True):
@@ -243,6 +214,33 @@ class OKDBrain(EvaluatingBrain):
             torch.stack([by_head[head.name] for head in own]).mean()
             for own in self.discriminator_heads.values()
         )
+
+    def labels(self, batch, inputs):
+        """Return what D is to say of what it judges now, [batch, heads].
+
+        Normalised true scores; in a residual, minus what the twin says.
+        """
+        twins = [self.surrogates.has_twin(head) for head in self.heads]
+        if self.source == "clean":  # of which a twin gets nothing wrong
+            perfect = [
+                0.0 if twin else head.clean_label
+                for head, twin in zip(self.heads, twins, strict=True)
+            ]
+            perfect = torch.tensor(perfect, device=inputs.frames.device)
+            return perfect.expand(len(inputs.frames), -1)
+        is_enhanced = self.source == "enhanced"
+        name = "enhanced_label" if is_enhanced else "unprocessed_label"
+        columns = list(batch[name].data.unbind(dim=1))
+        if any(twins):
+            wave = self.task.judged_wave(self.source, batch)
+            waves = self.task.compared_waves(wave, inputs)
+            with torch.no_grad():
+                for index, head in enumerate(self.heads):
+                    if twins[index]:
+                        columns[index] = columns[index] - self.surrogates(
+                            head, waves, inputs.samples
+                        )
+        return torch.stack(columns, dim=1)
 
     def supervised_loss(self, outputs, inputs):
         """Return the squared errors of all spectra, summed over generators."""
