@@ -228,7 +228,7 @@ class AudioFile(soundfile.SoundFile):
         if found is None:
             return 0
         announced, present = map(int, found.groups())
-        # Programs that write to a pipe leave the size open; that is no defect.
+        # Programs that write to a pipe leave the size open, which is not a defect.
         left_open = announced in OPEN_SIZES or announced >= 0x7FFFF000
         # A missing pad byte at the very end is common and harmless.
         return (

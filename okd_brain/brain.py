@@ -221,7 +221,7 @@ class OKDBrain(EvaluatingBrain):
         Normalised true scores; in a residual, minus what the twin says.
         """
         twins = [self.surrogates.has_twin(head) for head in self.heads]
-        if self.source == "clean":  # of which a twin gets nothing wrong
+        if self.source == "clean":  # a twin scores clean speech correctly
             perfect = [
                 0.0 if twin else head.clean_label
                 for head, twin in zip(self.heads, twins, strict=True)

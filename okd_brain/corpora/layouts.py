@@ -121,7 +121,7 @@ class Collection:
     recording : str
         What files of one recording have in common; empty if each is one.
     versions : str
-        What several files of a recording are, of which the first by name is
+        What several files of a recording are; only the first by name is
         taken; empty if all are.
     splits : dict
         What ``split`` begins with -> split.
