@@ -131,8 +131,11 @@ def measure_intelligibility():
     for name in ("stoi", "estoi", "siib", "haspi", "haspi_linear"):
         functions[name] = partial(METRICS[name].score, **pair)
     halves = ReferenceHalves(clean)
-    for name in ("siib", "haspi", "haspi_linear"):
-        half = getattr(halves, name)
+    for name, half in (
+        ("siib", halves.siib()),
+        ("haspi", halves.haspi),
+        ("haspi_linear", halves.haspi_linear),
+    ):
         functions[f"{name}, clean half kept"] = partial(half.score, degraded)
     if find_spec("clarity"):
         functions["pyclarity HASPI"] = partial(pyclarity_haspi, **pair)

@@ -59,7 +59,13 @@ class AudioFile(soundfile.SoundFile):
     def __init__(self, path, max_peak=MAX_PEAK):
         self.path = Path(path)
         self.max_peak = max_peak
-        if self.path.is_fifo():  # opening one waits for whoever writes to it
+        try:
+            is_pipe = self.path.is_fifo()
+        except OSError as error:  # a name that is too long, for instance
+            raise UserError(
+                f"{path}: cannot be read as audio: {error.strerror}."
+            ) from None
+        if is_pipe:  # opening one waits for whoever writes to it
             raise UserError(f"{path}: is a pipe, must be an audio file.")
         try:
             super().__init__(os.fsencode(path))

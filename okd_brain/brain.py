@@ -5,11 +5,13 @@ losses, the updates. Data, scores, checkpoints and logs are in
 ``okd_brain.training``.
 """
 
+from functools import partial
+
 import torch
 from speechbrain.core import Stage
 
 from okd_brain.distributed import without_ddp, world_size
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, listed
 from okd_brain.mimicry import from_peers, mse
 from okd_brain.tasks import Enhanced
 from okd_brain.training import (
@@ -20,6 +22,8 @@ from okd_brain.training import (
     Phase,
     PhasedLoader,
     Replay,
+    SkippedSteps,
+    gradient_norms,
 )
 
 
@@ -44,8 +48,16 @@ class OKDBrain(EvaluatingBrain):
             self.hparams.max_history,
         )
         self.checkpointer.add_recoverable("replay", self.replay)
+        self.checkpointer.before_saving.append(self.replay.flush)
+        self.checkpointer.checks["replay"] = self.replay.damage
+        self.skipped_steps = SkippedSteps()
+        self.checkpointer.add_recoverable(
+            "skipped_steps", self.skipped_steps, optional_load=True
+        )
         self.phase = None  # set by fit_batch
         self.source = None  # what D judges now; set by fit_batch
+        self.utterances = []  # of the batch; set by fit_batch
+        self.stepped = set()  # networks; set by optimizers_step
 
     # The epoch ----------------------------------------------------------------
 
@@ -62,6 +74,7 @@ class OKDBrain(EvaluatingBrain):
         if utterances is None:
             utterances = len(self.train_lengths)
         drawn = plan.size(utterances, epoch)
+        scored = plan.scored_size(utterances, epoch)
         past = len(self.replay.past) if past is None else past
         past = int(plan.history_portion * past)
         size = max(1, plan.batch_size // world_size())
@@ -69,9 +82,9 @@ class OKDBrain(EvaluatingBrain):
 
         warmup = Phase("warmup", drawn, supervised)
         generator = Phase("generator", drawn, size)
-        first = Phase("current", drawn, size, order="first current")
-        replay = Phase("replay", past + drawn, size, order="replay")
-        second = Phase("current", drawn, size, order="second current")
+        first = Phase("current", scored, size, order="first current")
+        replay = Phase("replay", past + scored, size, order="replay")
+        second = Phase("current", scored, size, order="second current")
 
         judging = [first, replay, second] if self.heads else []
         if epoch == 1 and judging and plan.stage_of(epoch) == "okd":
@@ -86,7 +99,7 @@ class OKDBrain(EvaluatingBrain):
     def items(self, phase, epoch):
         """Return the excerpts or scored records that a phase visits, in order."""
         if phase.name in ("warmup", "generator"):
-            return self.curriculum.draw(self.train_lengths, epoch)
+            return self.curriculum.draw_unscored(self.train_lengths, epoch)
         rng = self.curriculum.rng(phase.order, epoch)
         records = self.current_set(epoch)
         if phase.name == "replay":
@@ -98,7 +111,7 @@ class OKDBrain(EvaluatingBrain):
         """Return the epoch's scored records; made when first asked for."""
         if not self.replay.current:
             curriculum = self.curriculum
-            excerpts = curriculum.draw(self.train_lengths, epoch)
+            excerpts = curriculum.draw_scored(self.train_lengths, epoch)
             if self.debug_limit is not None:
                 excerpts = excerpts[: self.debug_limit * curriculum.batch_size]
             drawn = curriculum.rng("generator", epoch).choice(self.targets)
@@ -110,6 +123,7 @@ class OKDBrain(EvaluatingBrain):
                     epoch,
                     self.rank,
                     world_size(),
+                    partial(self.progress.step, "current set"),
                 )
             left_out = len(excerpts) - len(self.replay.current)
             self.train_means.add("left out of D's data", left_out)
@@ -299,6 +313,7 @@ class OKDBrain(EvaluatingBrain):
         """
         self.phase, batch = phased_batch
         batch = batch.to(self.device)
+        self.utterances = batch.id
         sources = {"current": self.task.sources, "replay": ("enhanced",)}
         losses = []
         for source in sources.get(self.phase, (None,)):
@@ -310,6 +325,7 @@ class OKDBrain(EvaluatingBrain):
             ).getrandbits(63)
             torch.manual_seed(seed)
             losses.append(super().fit_batch(batch))
+        self.progress.step(self.phase, *self.train_loader.position)
         return torch.stack(losses).mean()
 
     def compute_forward(self, batch, stage):
@@ -353,9 +369,46 @@ class OKDBrain(EvaluatingBrain):
         for name in self.discriminator_heads:
             self.modules[name].requires_grad_(self.phase != "generator")
 
+    def optimizers_step(self):
+        """Step the networks of the phase whose gradients are finite."""
+        learners = self.optimizers.of_phase(self.phase)
+        norms = gradient_norms(learners)
+        skipped = set()
+        if self.skip_nonfinite_grads:
+            skipped = self.skipped_steps.leave_out(
+                learners,
+                norms,
+                self.phase,
+                self.utterances,
+                clear=not self.scaler.is_enabled(),
+            )
+        self.stepped = learners.keys() - skipped
+        for name, norm in norms.items():
+            if name in self.stepped:  # a mean of what is not finite is not
+                norm = norm / self.scaler.get_scale()
+                self.train_means.add(f"{name} gradient norm", norm)
+        super().optimizers_step()
+
+    def check_gradients(self):
+        """Do nothing: this was checked before they were clipped."""
+
+    def check_loss_isfinite(self, loss):
+        """Count losses that are not finite, as the parent; after many, end."""
+        try:
+            super().check_loss_isfinite(loss)
+        except ValueError as error:
+            raise UserError(
+                f"The losses of {self.nonfinite_count} updates of this epoch "
+                f"are NaN or infinite, at last in phase {self.phase}, "
+                f"{listed(self.utterances)}; nonfinite_patience is "
+                f"{self.nonfinite_patience}. Lower the learning rates "
+                "(--generator_lr, --discriminator_lr), and look at these "
+                "utterances."
+            ) from error
+
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Count the steps that each network has made; average generators."""
-        self.steps.update(self.optimizers.of_phase(self.phase).keys())
+        self.steps.update(self.stepped)
         if self.phase in ("warmup", "generator"):
             self.averages.update()
 
@@ -377,24 +430,23 @@ class OKDBrain(EvaluatingBrain):
         return self.optimizers.of_phase(self.phase)
 
     def on_fit_start(self):
-        """Compile, wrap, recover; refuse to go on with half a replay."""
+        """Compile, wrap, recover."""
         super().on_fit_start()
         self.follow_curriculum()
         self.optimizers.follow_experiment(self.hparams)
-        missing = self.replay.missing()
-        if missing:
-            raise UserError(
-                f"The checkpoint in {self.checkpointer.checkpoints_dir} knows "
-                f"{len(missing)} enhanced files that {self.replay.folder} does "
-                f"not hold, {missing[0]} first. Restore them, or train in a "
-                "new output_folder."
-            )
 
     def on_stage_start(self, stage, epoch=None):
         """Tell the loader which epoch it is."""
         if stage == Stage.TRAIN:
             self.train_loader.set_epoch(epoch)
             self.train_means.clear()
+            self.progress.begin_epoch(
+                epoch,
+                utterances=len(self.train_lengths),
+                validated=self.batches.get(Stage.VALID, 0),
+                done=self.train_loader.done,
+                has_set=bool(self.replay.current),
+            )
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """After the updates, the current set becomes part of the past."""
@@ -407,9 +459,9 @@ class OKDBrain(EvaluatingBrain):
             self.optimizers.anneal(self.hparams, since)
         self.train_stats = {"loss": stage_loss, **self.train_means.summary()}
 
-    def end_epoch(self, epoch, scores):
-        """Save the epoch, then delete the waves that nothing names any more."""
-        super().end_epoch(epoch, scores)
+    def tidy(self):
+        """Delete old checkpoints, then the waves that nothing names any more."""
+        super().tidy()
         if self.hparams.max_history is not None and self.rank == 0:
             kept = self.checkpointer.list_checkpoints()
             self.replay.prune([c.paramfiles["replay"] for c in kept])

@@ -6,16 +6,22 @@ line, without a traceback.
 """
 
 import argparse
+import contextlib
 import importlib
+import logging
 import os
+import re
 import sys
+from pathlib import Path
 
 from okd_brain import __version__
 from okd_brain.messages import UserError
+from okd_brain.survival import TOLD_TO_END, ToldToEnd
 
 DEBUG_VARIABLE = "OKD_DEBUG"
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 WRONG = 2  # as argparse
+SCRIPTS = "train|study|analyse|evaluate"  # of recipes; okd-train runs train.py
 
 
 def run(function, *arguments, after_interrupt="", traceback=False):
@@ -37,23 +43,61 @@ def run(function, *arguments, after_interrupt="", traceback=False):
     Returns
     -------
     int
-        Of the function, or 0; 2 after an error of the user's; 130 after Ctrl-C.
+        Of the function, or 0; 2 after an error of the user's; 130 after Ctrl-C;
+        75 if a signal told it to end and the same command goes on.
 
     Example
     -------
     >>> run(lambda: None)
     0
     """
+    # On its import, SpeechBrain warns of a package that nothing here needs.
+    logging.getLogger("speechbrain.utils.train_logger").addFilter(
+        lambda record: "torchvision" not in str(record.msg)
+    )
     try:
         return function(*arguments) or 0
     except (UserError, OSError) as error:
         if traceback or os.environ.get(DEBUG_VARIABLE):
             raise
-        sys.stderr.write(f"error: {one_line(error)}\n")
+        _say(f"error: {one_line(error)}")
         return WRONG
     except KeyboardInterrupt:
-        sys.stderr.write(f"\nInterrupted. {after_interrupt}".rstrip() + "\n")
+        _say(f"\nInterrupted. {after_interrupt}".rstrip())
         return INTERRUPTED
+    except ToldToEnd as order:
+        _say(f"\n{order}. {after_interrupt}".rstrip())
+        return TOLD_TO_END
+
+
+def _say(text):
+    """Write a line of errors, if there still is somebody to read it."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def run_resumable(main, argv):
+    """Run what the same command continues: ``train.py`` and ``okd-train``.
+
+    Arguments
+    ---------
+    main : callable
+        Takes the command line.
+    argv : list of str
+        Without the program's name; ``--debug`` in it lets errors through.
+
+    Returns
+    -------
+    int
+        As ``run``.
+    """
+    return run(
+        main,
+        argv,
+        after_interrupt="The same command goes on.",
+        traceback="--debug" in argv,
+    )
 
 
 def show(text):
@@ -80,6 +124,9 @@ def one_line(error):
 def make_parser(**options):
     """Return an ``argparse.ArgumentParser`` that knows ``--version``.
 
+    Its help names what was typed: that of ``okd-train`` does not say ``python
+    train.py``, though both are the same.
+
     Arguments
     ---------
     **options : object
@@ -89,13 +136,28 @@ def make_parser(**options):
     -------
     argparse.ArgumentParser
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         formatter_class=argparse.RawDescriptionHelpFormatter, **options
     )
     parser.add_argument(
         "--version", action="version", version=f"okd {__version__}"
     )
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Speaks of installed commands where one was typed, not of scripts."""
+
+    def format_help(self):
+        text = super().format_help()
+        if not Path(sys.argv[0]).name.startswith("okd-"):
+            return text
+        text = re.sub(
+            r"python (\w+)\.py((?: \w+)?) (?:hparams|studies)/(\S+)\.yaml",
+            r"okd-\1\2 \3",
+            text,
+        )
+        return re.sub(rf"(?:python )?\b({SCRIPTS})\.py", r"okd-\1", text)
 
 
 def attach(package, modules):

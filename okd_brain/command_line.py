@@ -59,7 +59,7 @@ RUN_OPTIONS = {
     ),
     "distributed_backend": (
         "NAME",
-        "nccl, gloo or mpi, for torchrun (default: nccl)",
+        "nccl, gloo or mpi, for torchrun (default: nccl; on CPUs gloo)",
     ),
     "find_unused_parameters": (
         None,
@@ -108,6 +108,7 @@ def split_command_line(argv):
 
 def divide_options(file, options, tree):
     """Return SpeechBrain's run options and the tree of the other ones."""
+    from speechbrain.utils.distributed import get_local_rank, infer_device
     from speechbrain.utils.run_opts import HELP_TEXTS, RunOptions
 
     defaults = RunOptions().as_dict()
@@ -136,6 +137,9 @@ def divide_options(file, options, tree):
     if "ckpt_interval_steps" in run_opts and "ckpt_interval_minutes" in tree:
         # SpeechBrain takes one of the two, and the experiment has minutes.
         overrides.setdefault("ckpt_interval_minutes", 0)
+    if get_local_rank() is not None and "distributed_backend" not in run_opts:
+        if run_opts.get("device", infer_device()) == "cpu":
+            run_opts["distributed_backend"] = "gloo"  # nccl needs GPUs
     return (
         RunOptions(
             **run_opts, param_file=str(file), overridden_args=set(run_opts)

@@ -11,6 +11,7 @@ The same YAML says what its keys are for: ``describe_keys``, and ``--help``.
 
 import contextlib
 import io
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -29,10 +30,13 @@ from okd_brain.command_line import (
     tag_of,
     with_names,
 )
-from okd_brain.messages import UserError, offer
+from okd_brain.messages import UserError, offer, reason_of
 
 # HyperPyYAML takes these for references, Python's comments, or an error.
 UNREFERABLE = re.compile("[<>#\ud800-\udfff]")
+NEEDED = ("data_folder", "output_folder", "schedule")  # of any experiment
+MAX_DEPTH, MAX_NODES = 50, 10**5
+"""Of a YAML; what an alias stands for counts each time."""
 MINI = "mini-"  # begins the default output folder of the mini corpus
 
 
@@ -52,10 +56,15 @@ class Experiment:
     run_opts: Any
 
     @contextlib.contextmanager
-    def loaded(self) -> Iterator[tuple[dict, Path]]:
+    def loaded(self, *without) -> Iterator[tuple[dict, Path]]:
         """Load the experiment, in every process that takes part.
 
         The processes of a distributed run find each other first.
+
+        Arguments
+        ---------
+        *without : str
+            Keys that are None instead, so that their objects are not made.
 
         Yields
         ------
@@ -78,7 +87,9 @@ class Experiment:
             path.write_text(self.yaml, encoding="utf-8")
             with open(path, encoding="utf-8") as stream:
                 try:
-                    hparams = load_hyperpyyaml(stream)
+                    hparams = load_hyperpyyaml(
+                        stream, overrides=dict.fromkeys(without)
+                    )
                 except (TypeError, ImportError) as error:
                     # What HyperPyYAML says of a class and its arguments.
                     reason = ": ".join(str(part) for part in error.args)
@@ -185,6 +196,9 @@ def read_experiment(argv, default_schedule=None):
     file, options = split_command_line(argv)
     base, *overlays = _chain(file)
     merged = _merge(base, overlays)
+    for key in NEEDED:
+        if key not in merged:
+            raise UserError(f"{file} is not an experiment: it has no {key}.")
     run_opts, overrides = divide_options(file, options, merged)
     overlays.append(("the command line", overrides))
     merged = _merge(base, overlays)
@@ -201,7 +215,12 @@ def read_experiment(argv, default_schedule=None):
     for key, value in overrides.items():
         if isinstance(value, str) and UNREFERABLE.search(value):
             _spell_out(merged, f"<{key}>/", f"{value}/")
-    return Experiment(_dump(merged), run_opts)
+    text = _dump(merged)
+    try:
+        yaml.compose(text)
+    except yaml.YAMLError as error:  # HyperPyYAML's parser is not ruamel's
+        raise UserError(f"{file} is not YAML: {reason_of(error)}") from error
+    return Experiment(text, run_opts)
 
 
 def _spell_out(tree, reference, text):
@@ -234,6 +253,10 @@ def _chain(path):
     chain = [(path, _read(path))]
     while (base := chain[0][1].get("base")) is not None:
         owner = chain[0][0]
+        if not isinstance(base, str):
+            raise UserError(
+                f"{owner}: its base is {base!r}, must be the name of a file."
+            )
         path = owner.parent / base
         if path.resolve() in [seen.resolve() for seen, _ in chain]:
             raise UserError(f"{owner}: its base {base} leads back to it.")
@@ -244,37 +267,127 @@ def _chain(path):
 def _find(schedule, base_file):
     """Resolve a schedule against the working folder, then the base's."""
     path = Path(schedule)
-    return path if path.is_file() else base_file.parent / path
+    return path if os.path.isfile(path) else base_file.parent / path
 
 
 def _read(path):
     """Return the tree of a YAML file, tags kept."""
-    if not path.is_file():
-        there = sorted(file.name for file in path.parent.glob("*.yaml"))
+    if not os.path.isfile(path):  # a name that is too long is none either
+        there = []
+        if os.path.isdir(path.parent):
+            there = sorted(file.name for file in path.parent.glob("*.yaml"))
         known = offer(path.name, there) if there else "."
         raise UserError(
             f"There is no file {path}; a YAML file is expected{known}"
         )
-    try:
-        tree = ruamel.yaml.YAML().load(path)
-    except (ruamel.yaml.error.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path} is not YAML: {reason}") from error
+    tree = read_yaml(path)
     if not isinstance(tree, dict):
         raise UserError(f"{path} holds no 'key: value' lines.")
+    for key in tree:
+        if not isinstance(key, str):
+            raise UserError(f"{path}: the key {key!r} is not a name.")
     return with_names(tree)
+
+
+def read_yaml(path, kind="rt"):
+    """Return the content of a YAML file.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+    kind : str
+        "rt" keeps tags and comments, "safe" gives Python's own types
+        (``ruamel.yaml.YAML``).
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, is not YAML, or is nested or refers to itself
+        beyond what an experiment or a study is.
+    """
+    too_deep = UserError(
+        f"{path} is nested or refers to itself too often: it is read up to "
+        f"a depth of {MAX_DEPTH} and {MAX_NODES} values."
+    )
+    try:
+        text = path.read_text(encoding="utf-8")
+        if _bracket_depth(text) > MAX_DEPTH:  # takes the parser minutes
+            raise too_deep
+        _refuse_keys_of_parts(path, text)
+        tree = ruamel.yaml.YAML(typ=kind).load(text)
+    except UserError:
+        raise
+    except Exception as error:
+        # The parser raises errors of any class on what is no YAML.
+        raise UserError(f"{path} is not YAML: {reason_of(error)}") from error
+    level = [tree]
+    nodes = 0
+    for _ in range(MAX_DEPTH):
+        nodes += len(level)
+        level = [part for node in level for part in _parts(node)]
+        if nodes + len(level) > MAX_NODES:
+            break
+    if level:
+        raise too_deep
+    return tree
+
+
+def _bracket_depth(text):
+    """Return how deep brackets nest, those in strings and comments counted."""
+    depth = deepest = 0
+    for mark in re.findall(r"[][{}]", text):
+        depth = depth + 1 if mark in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _refuse_keys_of_parts(path, text):
+    """Refuse mappings and lists as keys, whose hash ruamel takes 2^depth for."""
+    if not re.search(r"\?\s|[]}]\s*:|\*\S+\s+:", text):
+        return  # a second parse only where there may be one
+    nodes = [ruamel.yaml.YAML(typ="safe", pure=True).compose(text)]
+    seen = set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen or not isinstance(
+            node, ruamel.yaml.nodes.CollectionNode
+        ):
+            continue
+        seen.add(id(node))
+        if isinstance(node, ruamel.yaml.nodes.SequenceNode):
+            nodes += node.value
+            continue
+        for key, value in node.value:
+            if not isinstance(key, ruamel.yaml.nodes.ScalarNode):
+                line = text.splitlines()[key.start_mark.line].strip()
+                raise UserError(
+                    f"{path}: the key in line {key.start_mark.line + 1}, "
+                    f"{line[:60]!r}, is not a name."
+                )
+            nodes.append(value)
+
+
+def _parts(node):
+    if isinstance(node, dict):
+        return [*node.keys(), *node.values()]
+    return node if isinstance(node, (list, tuple, set)) else []
 
 
 def _merge(base, overlays):
     """Return the base's tree with others laid over it, in order."""
-    merged = _copy(base[1])
+    merged = _copy(*base)
     for source, tree in overlays:
         for key, value in tree.items():
             if key not in merged and key != "base" and not _is_object(value):
                 raise UserError(
                     f"{source}: no key {key!r} to set{offer(key, merged)}"
                 )
-        _lay_over(merged, _copy(tree))
+        _lay_over(merged, _copy(source, tree))
     merged.pop("base", None)
     return merged
 
@@ -302,8 +415,17 @@ def _lay_over(tree, overlay):
             tree[key] = value
 
 
-def _copy(tree):
-    return ruamel.yaml.YAML().load(_dump(tree)) or {}
+def _copy(source, tree):
+    try:
+        copy = ruamel.yaml.YAML().load(_dump(tree)) or {}
+        if not isinstance(copy, dict):
+            raise TypeError(f"it is read as a {type(copy).__name__}")
+        return copy
+    except Exception as error:  # ruamel does not read all that it writes
+        raise UserError(
+            f"{source}: what it holds cannot be written as YAML (names of keys "
+            f"must be short, for instance): {reason_of(error)}"
+        ) from error
 
 
 def _dump(tree):
@@ -431,13 +553,13 @@ def _print_help(argv, description, base):
     named = [token for token in argv if token.endswith((".yaml", ".yml"))]
     file = Path(named[0] if named else base)
     parser = make_parser(
-        usage="%(prog)s EXPERIMENT.yaml [--key VALUE ...]",
+        usage="%(prog)s EXPERIMENT [--key VALUE ...]",
         description=f"{description.strip()}\n\nDefaults are those of {file.name}.",
     )
     parser.add_argument(
         "experiment",
-        metavar="EXPERIMENT.yaml",
-        help="such as hparams/NAME.yaml",
+        metavar="EXPERIMENT",
+        help="its YAML, such as hparams/NAME.yaml; to okd-train also its name",
     )
     groups = {}
     for key in describe_keys(file):

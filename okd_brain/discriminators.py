@@ -69,6 +69,14 @@ class Discriminator(torch.nn.Module):
         Number of input spectrograms: 2 in speech enhancement (clean, degraded).
     normalise : bool
         Normalise every input channel per utterance (``ChannelNorm``).
+    widths : sequence of int
+        Channels of the four convolutions. The authors' take ten times as long
+        as (16, 16, 16, 16).
+
+    Raises
+    ------
+    UserError
+        If ``widths`` are not four positive whole numbers.
 
     Example
     -------
@@ -79,10 +87,17 @@ class Discriminator(torch.nn.Module):
     torch.Size([3, 2])
     """
 
-    def __init__(self, heads, channels=2, normalise=True):
+    def __init__(self, heads, channels=2, normalise=True, widths=CHANNELS):
         super().__init__()
+        if len(widths) != len(CHANNELS) or not all(
+            isinstance(width, int) and width > 0 for width in widths
+        ):
+            raise UserError(
+                f"widths of the discriminator are {list(widths)}, must be "
+                f"{len(CHANNELS)} whole numbers above 0, such as {CHANNELS}."
+            )
         self.norm = ChannelNorm(channels) if normalise else None
-        sizes = (channels, *CHANNELS)
+        sizes = (channels, *widths)
         self.convolutions = torch.nn.ModuleList(
             xavier_init_layer(
                 sizes[i],
@@ -90,11 +105,11 @@ class Discriminator(torch.nn.Module):
                 layer_type=torch.nn.Conv2d,
                 kernel_size=KERNEL,
             )
-            for i in range(len(CHANNELS))
+            for i in range(len(widths))
         )
         self.linears = torch.nn.ModuleList(
             [
-                xavier_init_layer(CHANNELS[-1], 50),
+                xavier_init_layer(widths[-1], 50),
                 xavier_init_layer(50, 10),
                 xavier_init_layer(10, heads),
             ]

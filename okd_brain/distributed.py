@@ -9,7 +9,7 @@ from speechbrain.utils.distributed import (
     is_distributed_initialized,
 )
 
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, reason_of
 
 
 def find_device(name=None):
@@ -63,13 +63,25 @@ def begin_distributed_run(run_opts):
     ---------
     run_opts : RunOptions
         SpeechBrain's run options.
+
+    Raises
+    ------
+    UserError
+        If the backend does not work here.
     """
     if torch.distributed.is_available():
         # DistributedDataParallel would import it later.  The group of that
         # moment is the default of its functions' arguments, and would stay.
         from torch.distributed import nn  # noqa: F401
-    if not is_distributed_initialized():
-        ddp_init_group(run_opts)
+    try:
+        if not is_distributed_initialized():
+            ddp_init_group(run_opts)
+    except ValueError as error:
+        raise UserError(
+            f"distributed_backend is {run_opts['distributed_backend']}: "
+            f"{reason_of(error)} Start as many processes on a machine as it has GPUs, "
+            "or name --device cpu."
+        ) from error
 
 
 def end_distributed_run():
@@ -130,3 +142,25 @@ def world_size():
 def processes_here():
     """Return how many of these share this machine, as torchrun says."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
+def any_process(fact, device=None):
+    """Tell whether something is true in any of the processes.
+
+    Arguments
+    ---------
+    fact : bool
+        In this one; every process has to ask.
+    device : str or torch.device, optional
+        Where they exchange it.
+
+    Returns
+    -------
+    bool
+        The same in all of them.
+    """
+    if world_size() == 1:
+        return fact
+    flag = torch.tensor(float(fact), device=device)
+    torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
+    return bool(flag)

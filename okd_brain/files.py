@@ -2,10 +2,13 @@
 
 A file is written beside its destination and renamed when it is complete and on
 disk, so that a reader, a crash or a power cut finds the old file or the new one.
+Where a disk is full or broken, the error names the file. A folder can be sealed
+with the checksums of its files, which tell later what has become of them.
 """
 
 import contextlib
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -27,6 +30,39 @@ AUDIO_SUFFIXES = frozenset(
 """What is picked up in folders; a file that is named is tried whatever it is."""
 
 LONGEST_NAME = 240  # bytes; file systems take 255, a suffix included
+CHECKSUMS = "SHA256SUMS"  # of a sealed folder; sha256sum -c reads it, too
+DISK_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+)
+# What PyTorch and libsndfile say instead of the operating system's reason.
+WRITERS_FAIL = re.compile(
+    r"PytorchStreamWriter|inline_container|iostream error|System error"
+)
+PARTIAL_FILE = re.compile(r"\.[0-9a-f]{8}(\.\w+)?")
+PARTIAL_FOLDER = re.compile(r"\.(.+\.)?\w{8}\.(new|old)")
+
+
+def shipped(path):
+    """Return where something is that comes with okd beside its modules.
+
+    Arguments
+    ---------
+    path : str
+        As in a clone: "recipes" or "tests/samples", or what is in them.
+
+    Returns
+    -------
+    Path
+        In the clone, or in the copy that a wheel has.
+
+    Example
+    -------
+    >>> (shipped("recipes") / "VoiceBank" / "okd" / "train.py").is_file()
+    True
+    """
+    package = Path(__file__).resolve().parent
+    copy = package / "shipped"  # setup.py puts it there
+    return (copy if copy.is_dir() else package.parent) / path
 
 
 def walk_audio(folder, suffixes=AUDIO_SUFFIXES):
@@ -165,8 +201,109 @@ def short_name(name):
     return start.decode("utf-8", errors="ignore") + digest
 
 
+class WriteError(UserError):
+    """A disk that is full or broken; the message names the file."""
+
+
 @contextlib.contextmanager
-def replacing(path) -> Iterator[Path]:
+def writing(path, *, needed=None, kept="") -> Iterator[None]:
+    """Turn the failure of a disk into an error that names what was written.
+
+    Arguments
+    ---------
+    path : str or Path
+        What the block writes.
+    needed : int, optional
+        Bytes that it takes.
+    kept : str
+        A sentence on what is there all the same, or how to go on.
+
+    Raises
+    ------
+    WriteError
+        If the disk is full, broken or read-only: the path, the reason, the
+        bytes that are free and missing, and what was kept.
+
+    Example
+    -------
+    >>> try:
+    ...     with writing("/data/scores.csv", kept="The old scores are as they were."):
+    ...         raise OSError(errno.EIO, os.strerror(errno.EIO))
+    ... except WriteError as error:
+    ...     print(error)
+    /data/scores.csv: cannot be written: Input/output error. The old scores are as they were.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, OSError):
+            reason = error.strerror if error.errno in DISK_ERRORS else None
+        elif WRITERS_FAIL.search(str(error)):
+            reason = _what_fails(Path(path).parent) or cut_line(error)
+        else:
+            reason = None
+        if reason is None:
+            raise
+        space = ""
+        if reason == os.strerror(errno.ENOSPC):
+            space = f" ({_space(Path(path).parent, needed)})"
+        text = f"{path}: cannot be written: {reason}{space}. {kept}"
+        raise WriteError(text.rstrip()) from error
+
+
+def _what_fails(folder):
+    """Return why nothing can be written to a folder; None if it can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(2**20))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.strerror
+    return None
+
+
+def _space(folder, needed):
+    free = shutil.disk_usage(folder).free
+    text = f"{size_text(free)} are free"
+    if needed is None:
+        return text
+    text = f"{size_text(needed)} are needed, {text}"
+    if needed > free:
+        text += f", {size_text(needed - free)} are missing"
+    return text
+
+
+def size_text(size):
+    """Return a number of bytes as text.
+
+    Arguments
+    ---------
+    size : int
+        Not negative.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> size_text(999), size_text(52_400_000), size_text(14_000_000_000)
+    ('999 bytes', '52.4 MB', '14 GB')
+    """
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size} bytes"
+
+
+def cut_line(error):
+    """Return the first line of an error, without the full stop at its end."""
+    return str(error).partition("\n")[0].rstrip(".")
+
+
+@contextlib.contextmanager
+def replacing(path, durable=True) -> Iterator[Path]:
     """Yield a path to write to; it becomes ``path`` unless an error occurs.
 
     The temporary name is short whatever the length of the final one, keeps its
@@ -176,11 +313,19 @@ def replacing(path) -> Iterator[Path]:
     ---------
     path : str or Path
         The file to make or replace; its folder must exist.
+    durable : bool
+        Whether to flush now; else a power cut may take the file until somebody
+        calls ``flush`` for it and its folder.
 
     Yields
     ------
     Path
         Where to write.
+
+    Raises
+    ------
+    WriteError
+        If the disk is full or broken.
 
     Example
     -------
@@ -192,13 +337,17 @@ def replacing(path) -> Iterator[Path]:
     """
     path = Path(path)
     partial = path.with_name(f".{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        yield partial
-        flush(partial)
-        os.replace(partial, path)
-        flush(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
+    kept = "What was there before is as it was." if path.exists() else ""
+    with writing(path, kept=kept):
+        try:
+            yield partial
+            if durable:
+                flush(partial)
+            os.replace(partial, path)
+            if durable:
+                flush(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -218,7 +367,7 @@ def replacing_folder(folder) -> Iterator[Path]:
     Raises
     ------
     UserError
-        If ``folder`` is a file.
+        If ``folder`` is a file, or the disk full or broken.
 
     Example
     -------
@@ -232,27 +381,143 @@ def replacing_folder(folder) -> Iterator[Path]:
     folder = Path(folder).resolve()
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file, but a folder is to be written.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile.mkdtemp, whose mode 0700 would stay on the folder.
-    unique = uuid.uuid4().hex[:8]
-    staged = folder.with_name(f".{unique}.new")
-    aside = folder.with_name(f".{unique}.old")
-    staged.mkdir()
-    try:
-        yield staged
-        for path in staged.rglob("*"):
-            flush(path)
-        flush(staged)
-        if folder.exists():
-            folder.rename(aside)
-        staged.rename(folder)
-        flush(folder.parent)
-    except BaseException:  # Ctrl-C included; raised again
-        if aside.exists() and not folder.exists():
-            aside.rename(folder)
-        shutil.rmtree(staged, ignore_errors=True)
-        raise
+    kept = "What was there before is as it was." if folder.exists() else ""
+    with writing(folder, kept=kept):
+        make_folder(folder.parent)
+        # Not tempfile.mkdtemp, whose mode 0700 would stay on the folder.
+        unique = uuid.uuid4().hex[:8]
+        staged = folder.with_name(f".{unique}.new")
+        aside = folder.with_name(f".{unique}.old")
+        staged.mkdir()
+        try:
+            yield staged
+            flush_tree(staged)
+            if folder.exists():
+                folder.rename(aside)
+            staged.rename(folder)
+            flush(folder.parent)
+        except BaseException:  # Ctrl-C included; raised again
+            if aside.exists() and not folder.exists():
+                aside.rename(folder)
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_partial(folder):
+    """Remove what ``replacing`` and ``replacing_folder`` left when they were killed.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Searched with its sub-folders. Nobody may be writing there.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / ".discriminator.1a2b3c4d.new").mkdir()
+    >>> (folder / ".0badcafe.csv").touch()
+    >>> (folder / ".gitignore").touch()
+    >>> remove_partial(folder)
+    >>> [path.name for path in folder.iterdir()]
+    ['.gitignore']
+    """
+    for root, folders, files in os.walk(folder):
+        for name in files:
+            if PARTIAL_FILE.fullmatch(name):
+                Path(root, name).unlink(missing_ok=True)
+        for name in filter(PARTIAL_FOLDER.fullmatch, list(folders)):
+            folders.remove(name)
+            shutil.rmtree(Path(root, name), ignore_errors=True)
+
+
+def seal(folder):
+    """Wait until the files of a folder are on disk, and note their checksums.
+
+    They are read back for it: a file that cannot be is an error now, not later.
+
+    Arguments
+    ---------
+    folder : Path
+        Without sub-folders; receives the file ``CHECKSUMS``.
+    """
+    paths = sorted(path for path in folder.iterdir() if path.name != CHECKSUMS)
+    for path in paths:
+        flush(path)
+    lines = [f"{checksum_of(path)}  {path.name}\n" for path in paths]
+    write_text(folder / CHECKSUMS, "".join(lines))
+
+
+def damage(folder, only=None):
+    """Say what has become of a sealed folder.
+
+    Arguments
+    ---------
+    folder : Path
+        Since ``seal``, unless it never was sealed.
+    only : str, optional
+        The one file to look at; by default all.
+
+    Returns
+    -------
+    str or None
+        The first file that is missing or has changed, and which of both; None
+        if the folder is whole, or never was sealed.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> for name in "ab":
+    ...     length = (folder / name).write_text("content")
+    >>> seal(folder)
+    >>> damage(folder)
+    >>> length = (folder / "b").write_text("half")
+    >>> damage(folder)
+    'b is not as it was written'
+    """
+    try:
+        lines = (folder / CHECKSUMS).read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        return f"{CHECKSUMS} cannot be read ({cut_line(error)})"
+    sums = [line.partition("  ")[::2] for line in lines]
+    names = {path.name for path in folder.iterdir()} - {CHECKSUMS}
+    if not names <= {name for _, name in sums} or any(
+        len(checksum) != 64 or not name for checksum, name in sums
+    ):
+        return f"{CHECKSUMS} is not as it was written"
+    for checksum, name in sums:
+        if only not in (None, name):
+            continue
+        try:
+            is_whole = checksum_of(folder / name) == checksum
+        except FileNotFoundError:
+            return f"{name} is missing"
+        except OSError as error:
+            return f"{name} cannot be read ({error.strerror})"
+        if not is_whole:
+            return f"{name} is not as it was written"
+    return None
+
+
+def checksum_of(path):
+    """Return the SHA-256 of a file, as text.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    str
+    """
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def flush(path):
@@ -262,6 +527,38 @@ def flush(path):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush_tree(folder):
+    """Wait until a folder and all that is in it are on disk; not its own name."""
+    for path in [*Path(folder).rglob("*"), folder]:
+        flush(path)
+
+
+def make_folder(folder):
+    """Make a folder and its parents, if need be, and flush their names to disk.
+
+    Arguments
+    ---------
+    folder : str or Path
+        May be there. Else a power cut could take it with all that is in it, how
+        often that may have been flushed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made, or is a file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        try:
+            folder.mkdir(exist_ok=True)
+        except FileNotFoundError:
+            if folder.parent == folder:  # the working folder is gone
+                raise
+            make_folder(folder.parent)
+            folder.mkdir(exist_ok=True)
+        flush(folder.parent)
 
 
 def check_writable(path):
@@ -290,7 +587,7 @@ def check_writable(path):
     """
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with contextlib.suppress(FileNotFoundError):
             if stat.S_ISDIR(os.stat(path).st_mode):
                 raise UserError(f"{path}: cannot be written: it is a folder.")
@@ -309,7 +606,7 @@ def check_writable(path):
 def write_text(path, text):
     """Write text as UTF-8, whole or not at all; parents are made."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with replacing(path) as partial:
         # Names that are not UTF-8 on disk come back as they are.
         partial.write_text(text, encoding="utf-8", errors="surrogateescape")
@@ -328,6 +625,39 @@ def write_json(path, content):
     write_text(path, text + "\n")
 
 
+def read_json(path):
+    """Read a JSON file of names and values.
+
+    Arguments
+    ---------
+    path : str or Path
+        UTF-8.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, is not JSON, or is a list or a value.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.json"
+    >>> write_json(path, {"seed": 1})
+    >>> read_json(path)
+    {'seed': 1}
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds no JSON object, which is expected")
+    return content
+
+
 def write_csv(path, rows):
     """Write rows to a CSV file, whole or not at all.
 
@@ -339,7 +669,7 @@ def write_csv(path, rows):
         The first one is the header.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with replacing(path) as partial:
         with open(
             partial,

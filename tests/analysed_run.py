@@ -15,9 +15,13 @@ def rebuild(folder, *overrides):
 
 
 def contents(folder):
-    """Return all files of a folder and what is in them."""
+    """Return all files of a folder and what is in them, but for the cache."""
     files = (path for path in folder.rglob("*") if path.is_file())
-    return {path: path.read_bytes() for path in files}
+    return {
+        path: path.read_bytes()
+        for path in files
+        if path.parent.name != "score_cache"
+    }
 
 
 def describe(folder, output_folder, *overrides):

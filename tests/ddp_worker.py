@@ -1,5 +1,6 @@
 """One process of a distributed run; started by torchrun in test_ddp.py."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from experiments import dataset, fit, make_small_brain
 
 from okd_brain.distributed import begin_distributed_run, end_distributed_run
 from okd_brain.scoring.board import gather
+from okd_brain.training import find_changes, spread_batches, summaries
+from okd_brain.training.fidelity import fidelity_stats
 
 OPTIONS = {
     "device": "cpu",
@@ -24,6 +27,7 @@ def run(folder, epochs, train, valid):
         f"--number_of_epochs={epochs}",
         "--number_of_samples=3",
         "--discriminator=separate",
+        "--fidelity_utterances=3",
         run_opts=OPTIONS,
     )
     fit(brain, train, valid)
@@ -38,7 +42,9 @@ def main(folder):
     run(folder, 1, train, valid)
     brain = run(folder, 3, train, valid)  # goes on after the first epoch
     scores, _ = brain.test(valid, "okd", {"batch_size": 1})
+    stats, _ = fidelity_stats(brain, valid, 3)
     mine = {
+        "fidelity": json.dumps(stats),
         "weights": [p.tolist() for p in brain.modules.parameters()],
         "past": brain.replay.past,
         "steps": dict(brain.steps),
@@ -47,6 +53,11 @@ def main(folder):
     for name, value in mine.items():
         values = gather(value)
         assert values[0] == values[1], f"the processes differ in {name}"
+    target = brain.targets[0]
+    found = find_changes(brain, target, spread_batches(valid, 3))  # all, alone
+    edits, *_ = summaries(found[target.terms[0]])
+    for name, key in (("r", "pearson"), ("sign", "sign_agreement")):
+        assert stats[f"fid si_sdr {name}"] == edits[key]
     epochs = [record.epoch for record in brain.replay.past]
     assert epochs == 3 * [1] + 3 * [2] + 3 * [3]
     assert sorted(scores["si_sdr"]) == ["u5", "u6", "u7"]

@@ -1,9 +1,6 @@
 """Small experiments on real speech, for tests of training."""
 
-import contextlib
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ from hyperpyyaml import load_hyperpyyaml
 from okd_brain.brain import OKDBrain
 from okd_brain.config import read_experiment
 from okd_brain.corpora import make_dataset
+from okd_brain.recipes import script
 from okd_brain.training import build_modules
 
 TESTS = Path(__file__).resolve().parent
@@ -23,19 +21,9 @@ LE_BASE = LE_RECIPE / "hparams" / "okd_siib_haspi_estoi.yaml"
 RATE = 16000
 
 
-@contextlib.contextmanager
 def train_script(recipe):
     """Give a recipe's ``train.py`` as a module, its folder on Python's path."""
-    sys.path.insert(0, str(recipe))
-    spec = importlib.util.spec_from_file_location("train", recipe / "train.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["train"] = module  # SpeechBrain looks for the script there
-    try:
-        spec.loader.exec_module(module)
-        yield module
-    finally:
-        del sys.modules["train"]
-        sys.path.remove(str(recipe))
+    return script(recipe, "train")
 
 
 def speech(number=0, seconds=1.0):
@@ -124,6 +112,7 @@ def make_small_brain(output_folder, *overrides, run_opts=None):
 
 def fit(brain, train, valid=None):
     """Train a brain."""
+    brain.fidelity_set = valid
     brain.fit(
         brain.hparams.epoch_counter,
         train,

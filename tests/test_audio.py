@@ -129,6 +129,12 @@ def test_loud_floats_and_nan_pass(tmp_path):
     np.testing.assert_array_equal(samples[:, 0], np.float32([1.5, np.nan, -3]))
 
 
+def test_a_name_that_no_file_can_have(tmp_path):
+    path = tmp_path / ("a" * 300) / "b.wav"
+    with pytest.raises(UserError, match="b.wav: .* as audio: File name too l"):
+        AudioFile(path)
+
+
 def test_what_is_not_audio_is_named(tmp_path):
     for name, rule in (
         ("none.wav", "does not exist"),

@@ -1,6 +1,10 @@
 """What an update moves, in which order updates come, and that runs go on."""
 
 import json
+import math
+import re
+import signal
+import time
 from functools import partial
 from types import SimpleNamespace
 
@@ -11,9 +15,12 @@ from experiments import make_small_brain as make_brain
 from speechbrain.core import Stage
 from speechbrain.dataio.batch import PaddedBatch
 
+from okd_brain import survival
 from okd_brain.brain import OKDBrain
+from okd_brain.messages import UserError
 from okd_brain.mimicry import mse
 from okd_brain.training import Curriculum, Replay
+from okd_brain.training.progress import planned_epochs
 
 REAL = (
     "--generator=!name:okd_brain.generators.BLSTMGenerator",
@@ -169,6 +176,69 @@ def test_each_phase_moves_its_networks_alone(
         networks, 4
     )
     assert brain.steps["g_si_sdr"] == 2
+
+
+def test_an_infinite_gradient_moves_nothing_and_is_not_a_step(
+    tmp_path, train_set, caplog
+):
+    """Not even by the momentum of Adam; the other generator learns on."""
+    brain, batch = started(tmp_path, train_set)
+    brain.fit_batch(("generator", batch))
+    before = snapshot(brain)
+    generator = brain.modules["g_si_sdr"]
+    hook = generator.offset.register_hook(
+        lambda grad: torch.where(torch.arange(len(grad)) == 3, math.inf, grad)
+    )
+    brain.fit_batch(("generator", batch))
+    hook.remove()
+    assert movers(brain, before) == {"g_segsnr"}
+    assert (brain.steps["g_si_sdr"], brain.steps["g_segsnr"]) == (1, 2)
+    assert (
+        f"g_si_sdr: its gradient is NaN or infinite in phase generator, {batch.id[0]}"
+        in caplog.text
+    )
+    brain.checkpointer.save_checkpoint()
+    again, _ = started(tmp_path, train_set)
+    assert again.skipped_steps.in_a_row == {"g_si_sdr": 1}
+
+
+def test_losses_that_stay_nan_end_the_run_with_their_utterances(
+    tmp_path, train_set
+):
+    brain, batch = started(tmp_path, train_set)
+    brain.nonfinite_patience = 1
+    with torch.no_grad():
+        brain.modules["g_si_sdr"].offset[3] = math.nan
+    brain.fit_batch(("generator", batch))
+    with pytest.raises(UserError) as caught:
+        brain.fit_batch(("generator", batch))
+    text = str(caught.value)
+    assert "losses of 2 updates of this epoch are NaN or infinite" in text
+    assert f"phase generator, {batch.id[0]}" in text
+    assert "nonfinite_patience is 1." in text
+
+
+def test_an_error_in_a_loader_process_is_said_as_it_was(tmp_path, valid_set):
+    """A file of the corpus that is gone: one line, without PyTorch's."""
+    train_set = dataset(tmp_path / "pairs", 2)
+    brain = make_brain(tmp_path, "--number_of_epochs=1")
+    fit(brain, train_set, valid_set)
+    for path in (tmp_path / "pairs").glob("clean_*.wav"):
+        path.unlink()
+    # The second epoch begins with the generators, whose batches a worker reads.
+    brain = make_brain(tmp_path, "--num_workers=1")
+    with pytest.raises(UserError) as caught:
+        fit(brain, train_set, valid_set)
+    assert re.fullmatch(
+        r"\S+/clean_.\.wav: does not exist\.", str(caught.value)
+    )
+
+
+def test_a_checkpoint_that_counts_no_skipped_steps_is_read(tmp_path, train_set):
+    brain, _ = started(tmp_path, train_set)
+    del brain.checkpointer.recoverables["skipped_steps"]
+    brain.checkpointer.save_checkpoint()
+    started(tmp_path, train_set)
 
 
 def test_generator_k_learns_from_its_own_loss_alone(tmp_path, train_set):
@@ -391,12 +461,85 @@ def test_a_run_killed_within_an_epoch_goes_on_exactly(
     assert_same_run(again, whole)
 
 
+@pytest.mark.parametrize("phase", ["generator", "current", "replay"])
+def test_a_run_told_to_end_saves_the_step_and_goes_on_exactly(
+    tmp_path, train_set, valid_set, uninterrupted, phase
+):
+    """Without any interval of checkpoints."""
+    options = {"ckpt_interval_minutes": 0}
+    overrides = ("--number_of_epochs=3", "--warmup_epochs=1")
+    brain = make_brain(tmp_path, *overrides, run_opts=options)
+    update = brain.fit_batch
+
+    def told(phased_batch):
+        loss = update(phased_batch)
+        if (brain.train_loader.epoch, phased_batch[0]) == (3, phase):
+            signal.raise_signal(signal.SIGUSR1)
+        return loss
+
+    brain.fit_batch = told
+    survival.heed_signals()
+    try:
+        with pytest.raises(survival.ToldToEnd, match="SIGUSR1"):
+            fit(brain, train_set, valid_set)
+    finally:
+        survival.ignore_signals()
+    newest = brain.checkpointer.find_checkpoint()
+    assert newest.meta["within_epoch"] == 3
+    again = make_brain(tmp_path, *overrides, run_opts=options)
+    fit(again, train_set, valid_set)
+    assert_same_run(again, uninterrupted)
+
+
+def test_a_run_told_to_end_while_it_validates_ends_there(
+    tmp_path, train_set, valid_set
+):
+    brain = make_brain(tmp_path, "--number_of_epochs=2")
+    judge = brain.evaluate_batch
+    judged = []
+
+    def told(batch, stage):
+        if brain.checkpointer.list_checkpoints():  # in the second epoch
+            judged.append(batch.id)
+            signal.raise_signal(signal.SIGTERM)
+        return judge(batch, stage)
+
+    brain.evaluate_batch = told
+    survival.heed_signals()
+    try:
+        with pytest.raises(survival.ToldToEnd, match="SIGTERM"):
+            fit(brain, train_set, valid_set)
+    finally:
+        survival.ignore_signals()
+    assert len(judged) == 1
+    again = make_brain(tmp_path, "--number_of_epochs=2")
+    fit(again, train_set, valid_set)
+    assert again.hparams.epoch_counter.current == 2
+
+
+def test_a_clock_set_back_does_not_put_off_checkpoints(tmp_path, monkeypatch):
+    """Minutes are those that pass, whatever the time of the day."""
+    brain = make_brain(tmp_path, run_opts={"ckpt_interval_minutes": 1})
+    steady = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: steady[0])
+    is_due = brain._should_save_intra_epoch_ckpt
+    began = time.time()
+    monkeypatch.setattr(time, "time", lambda: began - 86400)
+    assert not is_due(began, 1)
+    steady[0] += 50
+    assert not is_due(began, 2)
+    steady[0] += 11
+    assert is_due(began, 3)
+
+
 def test_a_missing_replay_file_is_an_error(tmp_path, train_set, valid_set):
     brain = make_brain(tmp_path, "--number_of_epochs=1")
     fit(brain, train_set, valid_set)
     (brain.replay.folder / brain.replay.past[0].file).unlink()
     brain = make_brain(tmp_path, "--number_of_epochs=2")
-    with pytest.raises(ValueError, match="1 enhanced files that .* not hold"):
+    with pytest.raises(
+        ValueError, match="No checkpoint in .*u\\d.wav is missing"
+    ):
         fit(brain, train_set, valid_set)
 
 
@@ -424,6 +567,26 @@ def test_debug_passes_through_every_phase(tmp_path, train_set, valid_set):
     assert brain.artifacts_folder != tmp_path
     brain.test(valid_set, "okd", {"batch_size": 1})
     assert brain.origins["si_sdr"]["epoch"] == 4
+
+
+def test_d_learns_from_the_utterances_that_are_scored(
+    tmp_path, train_set, valid_set
+):
+    brain = make_brain(
+        tmp_path,
+        "--number_of_epochs=2",
+        "--number_of_samples=2",
+        "--scored_samples=1",
+        "--history_portion=0",
+    )
+    phases = []
+    update = brain.fit_batch
+    brain.fit_batch = lambda item: phases.append(item[0]) or update(item)
+    fit(brain, train_set, valid_set)
+    assert phases == [*DISCRIMINATOR, *["generator"] * 2, *DISCRIMINATOR]
+    assert len(brain.replay.past) == 2
+    planned = planned_epochs(brain, 2)
+    assert [drawn for _, _, drawn, _ in planned] == [1, 1]
 
 
 def test_an_unscorable_utterance_is_left_out_and_counted(
@@ -457,7 +620,7 @@ def test_an_unscorable_utterance_is_left_out_and_counted(
 @pytest.mark.slow
 @pytest.mark.skipif(
     not torch.ops.mkldnn._is_mkldnn_bf16_supported(),
-    reason="takes minutes on a processor without AVX-512",
+    reason="PyTorch has no LSTM in bf16 for this processor",
 )
 def test_bf16_trains(tmp_path, train_set, valid_set):
     brain = make_brain(tmp_path, *REAL, run_opts={"precision": "bf16"})
@@ -491,6 +654,33 @@ def test_a_changed_learning_rate_is_honoured(tmp_path, train_set, valid_set):
         assert groups[0]["lr"] == rate
 
 
+def test_what_the_last_epoch_could_not_delete_goes_with_the_next_start(
+    tmp_path, train_set, valid_set, monkeypatch
+):
+    """It was killed, or a power cut brought back what it had deleted."""
+    options = ("--number_of_epochs=4", "--max_history=2")
+    brain = make_brain(tmp_path, *options)
+    with monkeypatch.context() as patch:
+        patch.setattr(OKDBrain, "tidy", lambda self: None)
+        fit(brain, train_set, valid_set)
+    folder = brain.checkpointer.checkpoints_dir
+    (folder / "unfinished-CKPT+2026").mkdir()
+    assert len(list(folder.glob("CKPT+*"))) == 4
+    brain = make_brain(tmp_path, *options)
+    fit(brain, train_set, valid_set)
+    kept = brain.checkpointer.list_checkpoints()
+    assert 1 <= len(kept) <= 2  # the newest, the best
+    assert max(one.meta["epoch"] for one in kept) == 4
+    assert not list(folder.glob("unfinished-*"))
+    rows = [
+        json.loads(row)
+        for one in kept
+        for row in one.paramfiles["replay"].read_text().splitlines()[1:]
+    ]
+    waves = {path.name for path in brain.replay.folder.iterdir()}
+    assert waves == {f"{row['epoch']:05d}" for row in rows}
+
+
 def test_a_limited_history_deletes_what_nothing_names(
     tmp_path, train_set, valid_set
 ):
@@ -509,3 +699,5 @@ def test_a_limited_history_deletes_what_nothing_names(
         for path in brain.replay.folder.glob("*/*.wav")
     }
     assert there == named
+    folders = {path.name for path in brain.replay.folder.iterdir()}
+    assert folders == {name.partition("/")[0] for name in named}

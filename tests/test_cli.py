@@ -51,6 +51,22 @@ def test_every_parser_knows_its_version(capsys):
     assert capsys.readouterr().out.startswith("okd ")
 
 
+@pytest.mark.parametrize(
+    "typed, said",
+    [
+        ("train.py", "python train.py hparams/a.yaml; train.py was given"),
+        ("/bin/okd-train", "okd-train a; okd-train was given"),
+    ],
+)
+def test_help_names_what_was_typed(typed, said, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", [typed])
+    parser = cli.make_parser(
+        description="python train.py hparams/a.yaml; train.py was given"
+    )
+    parser.print_help()
+    assert said in capsys.readouterr().out
+
+
 def test_a_face_imports_late():
     getter, lister, names = cli.attach("okd_brain", {"messages": ["listed"]})
     assert getter("listed")(["a"]) == "a"

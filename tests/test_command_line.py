@@ -153,3 +153,20 @@ def test_checkpoints_by_steps_need_no_other_option(tmp_path):
     experiment = read_experiment(argv)
     assert experiment.run_opts.ckpt_interval_steps == 5
     assert "ckpt_interval_minutes: 0" in experiment.yaml
+
+
+@pytest.mark.parametrize(
+    "options, backend",
+    [
+        (["--device=cpu"], "gloo"),
+        (["--device=cuda:0"], "nccl"),
+        (["--device=cpu", "--distributed_backend=mpi"], "mpi"),
+    ],
+)
+def test_processes_on_cpus_choose_gloo(monkeypatch, options, backend):
+    monkeypatch.setenv("LOCAL_RANK", "1")  # as torchrun sets it
+    run_opts = read_experiment([str(BASE), *options]).run_opts
+    assert run_opts.distributed_backend == backend
+    # else SpeechBrain's Brain takes its own default
+    chosen = "distributed_backend" in run_opts.overridden_args
+    assert chosen == (backend != "nccl")

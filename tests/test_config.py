@@ -4,6 +4,7 @@ import pytest
 from hyperpyyaml import load_hyperpyyaml
 
 from okd_brain.config import read_experiment
+from okd_brain.messages import UserError
 
 BASE = """\
 seed: 1 # the comment stays
@@ -128,3 +129,50 @@ def test_bases_must_end(folder):
     (folder / "list.yaml").write_text("- 1\n- 2\n")
     with pytest.raises(ValueError, match="no 'key: value' lines"):
         read_experiment(["list.yaml"])
+
+
+def test_a_base_in_a_folder_of_too_long_a_name_is_not_there(folder):
+    (folder / "odd.yaml").write_text(f"base: {'s' * 300}/base.yaml\n")
+    with pytest.raises(UserError, match="There is no file .*base.yaml"):
+        read_experiment(["odd.yaml"])
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("base: 3\n", "its base is 3, must be the name of a file"),
+        ("base: [base.yaml]\n", r"its base is \['base.yaml'\]"),
+        ("base: base.yaml\n3: 4\n", "the key 3 is not a name"),
+        ("base: base.yaml\n? [a]\n: 4\n", "the key .*a.* is not a name"),
+        ("!!!!set {a}", "cannot be written as YAML"),
+        ("base: base.yaml\nmine: !new:#a.B\n", "is not YAML"),
+        ("? " * 40 + "a\n: 4\n", "the key in line 1.* is not a name"),
+        ("a: &a {b: 1}\nc: {*a : 1}\n", "the key in line 1.* is not a name"),
+        ("base: base.yaml\nseed: " + "[" * 3000, "is nested"),
+        ("base: base.yaml\nseed: " + "[" * 40, "is not YAML"),
+        ("base: base.yaml\nseed: !!int x\n", "is not YAML"),
+        ("base: base.yaml\nseed: \xff\n", "is not YAML"),
+        ("a " * 45 + "a: 1\n", "names of keys"),  # what ruamel folds
+        ("seed: 1\n", "is not an experiment: it has no data_folder"),
+    ],
+)
+def test_strange_files_are_named(folder, text, reason):
+    (folder / "odd.yaml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=f"odd.yaml.*{reason}"):
+        read_experiment(["odd.yaml"])
+
+
+def test_a_base_of_a_name_too_long_is_a_missing_one(folder):
+    (folder / "odd.yaml").write_text(f"base: {'a' * 300}.yaml\n")
+    with pytest.raises(UserError, match="no file a.*; a YAML file is expect"):
+        read_experiment(["odd.yaml"])
+
+
+def test_aliases_do_not_multiply_for_ever(folder):
+    """Each of 30 lists holds the one before it ten times."""
+    lines = ["base: base.yaml", "seed:", "    - &a0 [1]"]
+    for n in range(1, 31):
+        lines.append(f"    - &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]")
+    (folder / "odd.yaml").write_text("\n".join(lines))
+    with pytest.raises(UserError, match="odd.yaml is nested or refers"):
+        read_experiment(["odd.yaml"])

@@ -9,6 +9,8 @@ from okd_brain.discriminators import (
     ChannelNorm,
     Discriminator,
 )
+from okd_brain.export import export_discriminator, load_discriminator
+from okd_brain.messages import UserError
 from okd_brain.signals import MIN_FRAMES
 
 
@@ -86,3 +88,19 @@ def test_spectral_norm_moves_in_training_mode_only():
     assert torch.equal(before, network.convolutions[0].weight_u)
     network.train()(spectra(17), torch.tensor([17]))
     assert not torch.equal(before, network.convolutions[0].weight_u)
+
+
+def test_slim_ones_are_smaller_and_come_back_from_disk(tmp_path):
+    slim = Discriminator(heads=1, widths=(4, 4, 6, 8))
+    assert [c.out_channels for c in slim.convolutions] == [4, 4, 6, 8]
+    folder = export_discriminator([slim], tmp_path / "d", heads=[["pesq"]])
+    [(loaded, heads)] = load_discriminator(folder)
+    x, frames = spectra(20), torch.tensor([20])
+    assert heads == ("pesq",)
+    assert torch.equal(loaded.eval()(x, frames), slim.eval()(x, frames))
+
+
+@pytest.mark.parametrize("widths", [(16, 16), (16, 16, 16, 0), (16,) * 5])
+def test_impossible_widths(widths):
+    with pytest.raises(UserError, match="widths of the discriminator are"):
+        Discriminator(heads=1, widths=widths)

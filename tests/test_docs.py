@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_README_LINES = 180  # the door; the manual is docs/
-FOLDERS = ("benchmarks", "docs", "okd_brain", "recipes", "tests")
+FOLDERS = ("benchmarks", "docs", "examples", "okd_brain", "recipes", "tests")
 RECIPES = sorted(path.parent for path in ROOT.glob("recipes/*/*/train.py"))
 # Commands are given as typed here, and paths as seen from here.
 BASES = [ROOT, *RECIPES, *(recipe / "hparams" for recipe in RECIPES)]
@@ -33,10 +33,11 @@ HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 NAME = re.compile(r"\bokd_brain(?:\.\w+)+")
 PLACE = re.compile(
     r"(?<![\w./:-])"
-    r"(?:benchmarks|docs|okd_brain|recipes|tests|hparams|studies|schedules)"
+    r"(?:benchmarks|docs|examples|okd_brain|recipes|tests|hparams|studies|schedules)"
     r"/[\w./*-]*\w"
 )
 SCRIPT = re.compile(r"\bpython ([\w./]+\.py)")
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 TARGET = re.compile(r"\bmake ([a-z]+)")
 
 
@@ -154,6 +155,12 @@ def test_names_and_paths_are_in_the_repository(path):
     assert [name for name in NAME.findall(text) if not resolves(name)] == []
     text = re.sub(r"\w+://\S+", "", LINK.sub("", text))
     assert [place for place in PLACE.findall(text) if not exists(place)] == []
+
+
+@every_file
+def test_tests_are_where_they_are_said_to_be(path):
+    for file, name in TEST.findall(path.read_text()):
+        assert name in defined(ROOT / file), (file, name)
 
 
 @every_file

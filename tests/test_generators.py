@@ -9,6 +9,7 @@ from okd_brain.generators import (
     BandGainGenerator,
     BLSTMGenerator,
     CausalLSTMGenerator,
+    run_lstm,
 )
 from okd_brain.signals import relative_frames
 
@@ -91,3 +92,41 @@ def test_steps_through_a_stream_are_the_generator(kind, inputs, sizes):
     torch.testing.assert_close(
         torch.cat(parts, dim=1), expected, rtol=1e-5, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("kind", [BLSTMGenerator, CausalLSTMGenerator])
+def test_items_of_unequal_length_are_those_of_packed_sequences(kind):
+    """SpeechBrain's own LSTM packs them; values and gradients are the same."""
+    torch.manual_seed(0)
+    generator = kind(dropout=0).double()
+    lstm = getattr(generator, "blstm", None) or generator.lstm
+    x = torch.rand(3, 20, 257, dtype=torch.float64)
+    lengths = relative_frames(torch.tensor([20, 7, 13]))
+    weight = torch.rand(20, 1, dtype=torch.float64)
+
+    def outcome(out):
+        generator.zero_grad()
+        (out * weight).sum().backward()
+        return [out.detach(), *(p.grad.clone() for p in lstm.parameters())]
+
+    packed = outcome(lstm(x, lengths=lengths)[0])
+    padded = outcome(run_lstm(lstm, x, lengths))
+    torch.testing.assert_close(padded, packed, rtol=0, atol=1e-12)
+
+
+def test_unequal_lengths_have_dropout_between_layers():
+    lstm = BLSTMGenerator(dropout=0.5).blstm
+    x, lengths = torch.rand(2, 10, 257), torch.tensor([1.0, 0.7])
+    once, again = (run_lstm(lstm, x, lengths) for _ in range(2))
+    assert not torch.equal(once, again)
+    lstm.eval()
+    once, again = (run_lstm(lstm, x, lengths) for _ in range(2))
+    assert torch.equal(once, again)
+
+
+def test_unequal_lengths_are_computed_in_full_precision():
+    lstm = BLSTMGenerator(dropout=0).blstm
+    x, lengths = torch.rand(2, 10, 257), torch.tensor([1.0, 0.7])
+    plain = run_lstm(lstm, x, lengths)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(run_lstm(lstm, x, lengths), plain)

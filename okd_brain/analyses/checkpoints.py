@@ -1,7 +1,5 @@
-"""Kept checkpoints and fixed utterances, which the analyses look at."""
+"""Kept checkpoints, which the analyses look at."""
 
-import numpy as np
-from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.checkpoints import torch_recovery
 
 from okd_brain.distributed import bare
@@ -57,43 +55,3 @@ def when(checkpoint):
         "epoch": checkpoint.meta["epoch"],
         "stage": checkpoint.meta["phase"],
     }
-
-
-def spread_batches(dataset, count):
-    """Return utterances that are spread evenly over a set.
-
-    Manifests are sorted by name: these are of many speakers, and the same for
-    every run.
-
-    Arguments
-    ---------
-    dataset : DynamicItemDataset
-        The set.
-    count : int
-        How many; all if there are fewer.
-
-    Returns
-    -------
-    list of PaddedBatch
-        One utterance each.
-
-    Raises
-    ------
-    UserError
-        If the count is not positive.
-
-    Example
-    -------
-    >>> from speechbrain.dataio.dataset import DynamicItemDataset
-    >>> entries = {f"u{i}": {"number": i} for i in range(9)}
-    >>> dataset = DynamicItemDataset(entries, output_keys=["id"])
-    >>> [batch.id for batch in spread_batches(dataset, 3)]
-    [['u0'], ['u4'], ['u8']]
-    """
-    if count < 1:
-        raise UserError(
-            f"The number of utterances is {count}, but it must be at least 1."
-        )
-    count = min(count, len(dataset))
-    chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int)
-    return [PaddedBatch([dataset[index]]) for index in chosen]

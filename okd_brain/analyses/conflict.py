@@ -16,14 +16,13 @@ import torch
 from okd_brain.analyses.checkpoints import (
     kept_checkpoints,
     load_discriminators,
-    spread_batches,
     when,
 )
 from okd_brain.analyses.plots import Point
 from okd_brain.messages import UserError
 from okd_brain.metrics import heads_of
 from okd_brain.mimicry import from_peers
-from okd_brain.training import load_generators
+from okd_brain.training import load_generators, spread_batches
 
 MIMICRY = "mimicry"
 

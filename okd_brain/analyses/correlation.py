@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from scipy import stats
 
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, counted
 from okd_brain.tasks import SpeechEnhancement
 
 METHODS = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
@@ -55,7 +55,8 @@ def correlate(tables, systems=None, unprocessed=SpeechEnhancement.unprocessed):
     values = {"score": _values(tables, systems, metrics)}
     if len(values["score"]) < MIN_FILES:
         raise UserError(
-            f"{', '.join(tables)}: {len(values['score'])} enhanced files of "
+            f"{', '.join(tables)}: "
+            f"{counted(len(values['score']), 'enhanced file')} of "
             f"{', '.join(systems) or 'no system'}, but a correlation needs at "
             f"least {MIN_FILES}"
         )

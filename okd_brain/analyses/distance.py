@@ -10,13 +10,12 @@ from speechbrain.utils.checkpoints import Checkpointer
 
 from okd_brain.analyses.checkpoints import (
     kept_checkpoints,
-    spread_batches,
     when,
 )
 from okd_brain.analyses.plots import Point
 from okd_brain.messages import UserError
 from okd_brain.mimicry import mse
-from okd_brain.training import build_modules, load_generators
+from okd_brain.training import build_modules, load_generators, spread_batches
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,7 @@ def open_run(folder):
     Raises
     ------
     UserError
-        If the folder is not such a folder or has no checkpoint, or the run has
-        fewer than two generators.
+        If the folder is not such a folder or has no checkpoint.
     """
     hyperparams = Path(folder) / "hyperparams.yaml"
     save = Path(folder) / "save"
@@ -62,19 +60,13 @@ def open_run(folder):
     with open(hyperparams, encoding="utf-8") as stream:
         hparams = load_hyperpyyaml(stream, overrides)
     modules = build_modules(hparams)
-    targets = modules.targets
-    if len(targets) < 2:
-        raise UserError(
-            f"{folder} has one generator ({targets[0].name}), but a distance "
-            "is between two or more."
-        )
     checkpoints = kept_checkpoints(
         Checkpointer(save), lambda meta: True, "from the end of an epoch"
     )
     return TrainedRun(
         name=str(folder),
         hparams=hparams,
-        generators={t: modules[t.module].eval() for t in targets},
+        generators={t: modules[t.module].eval() for t in modules.targets},
         checkpoints=checkpoints,
     )
 
@@ -101,7 +93,19 @@ def measure_distance(runs, dataset, utterances):
         generator, and ``mse``: the mean squared difference of their log1p
         magnitudes, averaged over utterances (mimicry ``mse``, whatever
         divergence the run was trained with).
+
+    Raises
+    ------
+    UserError
+        If a run has a single generator.
     """
+    for run in runs:
+        if len(run.generators) < 2:
+            (only,) = run.generators
+            raise UserError(
+                f"{run.name} has one generator ({only.name}), but a distance "
+                "is between two or more."
+            )
     batches = spread_batches(dataset, utterances)
     rows = []
     for run in runs:

@@ -138,6 +138,48 @@ def draw_matrices(matrices, names, path):
     figure.savefig(path)
 
 
+def draw_front(points, metrics, path):
+    """Draw methods in the plane of two metrics, and the front of each family.
+
+    Arguments
+    ---------
+    points : list of dict
+        From ``measure_front``.
+    metrics : (str, str)
+        The axes.
+    path : str or Path
+        The picture to write; its suffix gives the format.
+
+    Raises
+    ------
+    MissingPackage
+        If matplotlib is not installed.
+    """
+    figure, axes = _panels(1, 1, width=7, height=5)
+    axis = axes[0, 0]
+    x, y = metrics
+    for family in _distinct(point["family"] for point in points):
+        mine = [point for point in points if point["family"] == family]
+        label = family or "unprocessed"
+        drawn = axis.scatter(
+            [p[x] for p in mine], [p[y] for p in mine], label=label
+        )
+        colour = drawn.get_facecolor()[0]
+        front = sorted((p[x], p[y]) for p in mine if p["on_front"])
+        if len(front) > 1 and family != "control":
+            axis.step(*zip(*front, strict=True), where="pre", color=colour)
+        for point in mine:
+            text = point["generator"]
+            if point["method"]:
+                text = f"{point['method']} ({text})"
+            place = point[x], point[y]
+            axis.annotate(text, place, fontsize=6, xytext=(3, 3),
+                          textcoords="offset points")  # fmt: skip
+    axis.set(xlabel=x, ylabel=y)
+    axis.legend()
+    figure.savefig(path)
+
+
 def _panels(rows, columns, width=4, height=3):
     """Return a figure and its axes [rows, columns]; sizes in inches."""
     check_plots()

@@ -18,7 +18,7 @@ from okd_brain.corpora.checks import (
     read_checked_pair,
 )
 from okd_brain.files import composed, replacing, short_name
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, counted
 from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE
 
@@ -133,9 +133,9 @@ def examine_files(files, *, folder, copy_folder, average=False, **threads):
     wide = [path for path in files if headers[path][1] > 1]
     if average and wide:
         logger.info(
-            "%s: %d files have several channels, which are averaged; %s first",
+            "%s: %s several channels, which are averaged; %s first",
             folder,
-            len(wide),
+            counted(len(wide), "file has", "files have"),
             wide[0],
         )
     results = in_threads(
@@ -159,7 +159,7 @@ def examine_files(files, *, folder, copy_folder, average=False, **threads):
     return copy_folder if copying else folder, good, violations
 
 
-def store_resampled(samples, sample_rate, path, *, stamp_seconds):
+def store_resampled(samples, sample_rate, path, *, stamp_ns):
     """Write a 16 kHz copy of a recording unless it is there already.
 
     The file is 16-bit WAV; what overshoots full scale is clipped. It appears
@@ -174,16 +174,25 @@ def store_resampled(samples, sample_rate, path, *, stamp_seconds):
         Their rate in Hz.
     path : Path
         The file to write; parents are made.
-    stamp_seconds : int
-        Time of the source's last change, in seconds since 1970.
+    stamp_ns : int
+        Time of the source's last change, in nanoseconds since 1970.
     """
-    if not path.exists() or int(path.stat().st_mtime) != stamp_seconds:
+    if not path.exists() or not _is_time(path.stat().st_mtime_ns, stamp_ns):
         wave = resample(samples, sample_rate, SAMPLE_RATE)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
             name = os.fsencode(partial)
             soundfile.write(name, wave, SAMPLE_RATE, "PCM_16", format="WAV")
-            os.utime(partial, (stamp_seconds, stamp_seconds))
+            os.utime(partial, ns=(stamp_ns, stamp_ns))
+
+
+def _is_time(kept_ns, stamp_ns):
+    """Tell whether a file system made one time of another, as exactly as it can.
+
+    Some keep microseconds, tenths of them, or seconds, as did earlier versions.
+    """
+    units = (1, 100, 1000, 10**6, 10**9)
+    return kept_ns in [stamp_ns // unit * unit for unit in units]
 
 
 def in_threads(
@@ -201,7 +210,10 @@ def in_threads(
                 items,
                 executor=executor,
                 progress_bar=progressbar,
-                progress_bar_kwargs={"desc": desc, "unit": unit},
+                progress_bar_kwargs={
+                    **{"desc": desc, "unit": unit},
+                    "disable": None,  # without a terminal
+                },
             )
         )
 
@@ -233,9 +245,9 @@ def _examine_file(path, *, rate, folder, copy_folder, average):
     if violations:
         return None, violations
     if copy_folder is not None:
-        stamp = int(os.stat(source).st_mtime)
+        stamp = os.stat(source).st_mtime_ns
         path = _wav(path)
-        store_resampled(samples, rate, copy_folder / path, stamp_seconds=stamp)
+        store_resampled(samples, rate, copy_folder / path, stamp_ns=stamp)
     level = np.sqrt(np.mean(samples**2, dtype=np.float64))
     crest_db = float(20 * np.log10(np.abs(samples).max() / level))
     length = math.ceil(len(samples) * SAMPLE_RATE / rate)
@@ -256,11 +268,8 @@ def _examine_pair(pair, *, data_folder, data_root, sample_rate):
     if sample_rate == SAMPLE_RATE:
         return pair, len(clean), violations
     stored = pair.resampled()
-    # Whole seconds, since not every file system keeps fractions; the later of
-    # the two, since either decides where both are cut.
-    stamp = int(max(os.stat(path).st_mtime for path in sources.values()))
+    # The later of the two, since either decides where both are cut.
+    stamp = max(os.stat(path).st_mtime_ns for path in sources.values())
     for wave, path in ((clean, stored.clean), (noisy, stored.noisy)):
-        store_resampled(
-            wave, sample_rate, data_root / path, stamp_seconds=stamp
-        )
+        store_resampled(wave, sample_rate, data_root / path, stamp_ns=stamp)
     return stored, math.ceil(len(clean) * SAMPLE_RATE / sample_rate), violations

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from okd_brain.files import composed
+from okd_brain.messages import counted
 from okd_brain.signals import SAMPLE_RATE
 
 
@@ -372,19 +373,19 @@ def one_of_each(readings):
             taken.add(recording)
         kept[path] = reading
     notes = [
-        f"{len(paths)} files of other {name} of the same recordings are left "
-        f"out, {paths[0]} first"
+        f"left out: {counted(len(paths), 'file')} of other {name} of the same "
+        f"recordings, {paths[0]} first"
         for name, paths in versions.items()
     ]
     if unwanted:
         notes.append(
-            f"{len(unwanted)} files of something else are left out, "
+            f"left out: {counted(len(unwanted), 'file')} of something else, "
             f"{unwanted[0]} first"
         )
     return kept, notes
 
 
-def describe(readings, source):
+def describe(readings, source, sources=None):
     """Say in which collections files were recognised.
 
     Arguments
@@ -392,7 +393,9 @@ def describe(readings, source):
     readings : dict
         Path -> `Reading`.
     source : str
-        "speakers" or "types of noise".
+        What sounds: "speaker", for instance.
+    sources : str, optional
+        Several of them; by default with an s.
 
     Returns
     -------
@@ -401,18 +404,19 @@ def describe(readings, source):
     Example
     -------
     >>> paths = ["DKITCHEN/ch01.wav", "hum.wav"]
-    >>> describe({path: read_noise_path(path) for path in paths}, "types")
-    'DEMAND: 1 types in 1 recordings; other files: 1 types in 1 recordings'
+    >>> describe({path: read_noise_path(path) for path in paths}, "type")
+    'DEMAND: 1 type in 1 recording; other files: 1 type in 1 recording'
     """
     groups = {}
     for reading in readings.values():
         name = reading.collection.name if reading.collection else "other files"
-        sources, recordings = groups.setdefault(name, (set(), set()))
-        sources.add(reading.source)
+        found, recordings = groups.setdefault(name, (set(), set()))
+        found.add(reading.source)
         recordings.add(reading.recording)
     return "; ".join(
-        f"{name}: {len(sources)} {source} in {len(recordings)} recordings"
-        for name, (sources, recordings) in groups.items()
+        f"{name}: {counted(len(found), source, sources)} in "
+        f"{counted(len(recordings), 'recording')}"
+        for name, (found, recordings) in groups.items()
     )
 
 

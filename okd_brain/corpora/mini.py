@@ -24,14 +24,14 @@ from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__
 from okd_brain.corpora.layouts import LAYOUTS
-from okd_brain.files import replacing, replacing_folder, write_json
+from okd_brain.files import replacing, replacing_folder, shipped, write_json
 from okd_brain.messages import UserError
 from okd_brain.noises import NOISES, mix
 from okd_brain.signals import SAMPLE_RATE
 
 logger = get_logger(__name__)
 
-PROMPTS_FOLDER = Path(__file__).resolve().parents[2] / "tests" / "samples"
+PROMPTS_FOLDER = shipped("tests/samples")
 LICENCE_FILES = ("README.md", "COPYRIGHT.debian.txt")
 
 SPEAKERS = {
@@ -197,10 +197,9 @@ def _find_prompts():
             paths = sorted(PROMPTS_FOLDER.glob(f"{speaker}_*.flac"))
             if not paths:
                 raise UserError(
-                    "the mini corpus is mixed from the prompts in tests/samples "
-                    "of the repository, but there is no "
-                    f"{PROMPTS_FOLDER / speaker}_*.flac; install from a clone "
-                    "(pip install -e .) or name a corpus with --data_folder"
+                    "the mini corpus is mixed from prompts that come with "
+                    f"okd, but there is no {PROMPTS_FOLDER / speaker}_*.flac; "
+                    "install okd again, or name a corpus with --data_folder"
                 )
             prompts[split] += paths
     return prompts

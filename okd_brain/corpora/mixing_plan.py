@@ -46,10 +46,11 @@ class MixingPlan:
     train_noises, valid_noises, test_noises : list of str, optional
         Types of noise, none of them in two lists; default:
         `okd_brain.corpora.noise_sets.choose_noises`.
-    level_dbfs : float
-        RMS level of the speech, in dB relative to full scale. Speech whose peaks
-        would reach full scale is made as much softer as that takes, and its
-        noise with it; the sum of the two may exceed full scale.
+    level_dbfs : float or list of float
+        RMS level of the speech, in dB relative to full scale; of a list, each
+        mixture draws one. Speech whose peaks would reach full scale is made as
+        much softer as that takes, and its noise with it; the sum of the two may
+        exceed full scale.
     noise_offset : str
         "random", or "start": always the beginning of a noise, as in the
         authors' scripts (here of the part that serves the split).
@@ -114,12 +115,19 @@ class MixingPlan:
             )
         for name in ("loop_noise", "paper_mixing", "write_mixtures"):
             check_switch(name, getattr(self, name))
-        if not _is_finite(self.level_dbfs) or self.level_dbfs > 0:
+        levels = self.levels_dbfs
+        if not levels or not all(_is_finite(v) and v <= 0 for v in levels):
             raise UserError(
                 f"level_dbfs is {self.level_dbfs!r}, must be a number of dB "
-                "below full scale, such as -25"
+                "below full scale, such as -25, or a list of them"
             )
         self._check_max_mixtures()
+
+    @property
+    def levels_dbfs(self):
+        """The levels of speech that occur, a list."""
+        level = self.level_dbfs
+        return list(level) if isinstance(level, (list, tuple)) else [level]
 
     def _check_max_mixtures(self):
         """Refuse impossible numbers and fill in those of absent splits."""
@@ -254,6 +262,9 @@ def plan_mixtures(plan, split, utterances, sources, noise_root):
             silent.setdefault(noise, name)
             continue
         path, start = drawn
+        levels = plan.levels_dbfs
+        rng = _generator(plan.mixing_seed, f"level of {name}")
+        level = levels[rng.integers(len(levels))]
         entries[name] = mixture_entry(
             clean=recording.path,
             noise=path,
@@ -262,7 +273,7 @@ def plan_mixtures(plan, split, utterances, sources, noise_root):
             samples=recording.samples,
             speaker=utterance.speaker,
             noise_type=noise,
-            level_dbfs=min(plan.level_dbfs, PEAK_DBFS - recording.crest_db),
+            level_dbfs=min(level, PEAK_DBFS - recording.crest_db),
             paper_mixing=plan.paper_mixing,
         )
     violations = [

@@ -11,6 +11,7 @@ from pathlib import Path
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.corpora.examination import examine_files
+from okd_brain.corpora.manifests import write_manifest
 from okd_brain.corpora.mixing_plan import check_mixing, plan_mixtures
 from okd_brain.corpora.mixtures import make_mixture_dataset, write_mixtures
 from okd_brain.corpora.noise_sets import (
@@ -33,7 +34,6 @@ from okd_brain.corpora.speech import (
     refuse_noise,
 )
 from okd_brain.corpora.splits import SPLITS
-from okd_brain.files import write_json
 from okd_brain.messages import UserError, check_switch, listed
 
 logger = get_logger(__name__)
@@ -180,8 +180,15 @@ def prepare_mixture_corpus(
                 f"no mixture is left for {' and '.join(empty)}: too few files "
                 f"of {' and '.join(map(str, folders.values()))} are good"
             )
+        listed_files = {
+            f"{folders[name]}/{path}": stamp
+            for name, listing in (("data_root", speech), ("noise_root", noise))
+            for path, stamp in listing.items()
+        }
         for split in SPLITS:
-            write_json(manifests[split], entries[split])
+            write_manifest(
+                manifests[split], entries[split], roots, listed_files
+            )
         if mixing.write_mixtures:
             written = output_folder / WRITTEN
             write_mixtures(manifests, roots, written, loop=mixing.loop_noise)

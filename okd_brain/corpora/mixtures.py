@@ -11,7 +11,9 @@ An entry says what to mix, and how::
         "length": 27861,
         "duration": 1.7413125,
         "speaker": "m",
-        "noise": "Babble"
+        "noise": "Babble",
+        "clean_stamp": [55766, 1475665734000000000],
+        "noise_stamp": [9600044, 1475665826000000000]
     }
 
 Speech is brought to ``level_dbfs`` (RMS over the utterance), noise to the power
@@ -37,9 +39,16 @@ from speechbrain.utils.data_pipeline import provides, takes
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.audio import AudioFile
-from okd_brain.corpora.manifests import below, read_entries, read_samples
-from okd_brain.files import write_json, write_text
-from okd_brain.messages import UserError
+from okd_brain.corpora.manifests import (
+    below,
+    check_count,
+    check_unchanged,
+    read_entries,
+    read_samples,
+    write_manifest,
+)
+from okd_brain.files import flush_tree, write_text
+from okd_brain.messages import UserError, counted
 from okd_brain.noises import scale
 from okd_brain.signals import LEVEL_DBFS, SAMPLE_RATE
 
@@ -55,6 +64,7 @@ FIELDS = {
     "level_dbfs",
     "length",
 }
+MAX_DB = 200.0  # more than numbers of 32 bits hold
 
 
 def mixture_entry(
@@ -169,17 +179,25 @@ def make_mixture_dataset(
         "snr_db",
         "level_dbfs",
         "length",
+        "clean_stamp",
+        "noise_stamp",
     )
     @provides("clean_sig", "noise_sig", "noisy_sig")
     def mixing_pipeline(
-        clean_wav, noise_wav, noise_start, snr_db, level_dbfs, length
+        clean_wav,
+        noise_wav,
+        noise_start,
+        snr_db,
+        level_dbfs,
+        length,
+        clean_stamp,
+        noise_stamp,
     ):
-        clean = _audible(clean_wav, 0, read_samples(clean_wav, length))
-        noise = _audible(
-            noise_wav,
-            noise_start,
-            read_noise(noise_wav, noise_start, length, loop=loop),
-        )
+        speech = read_samples(clean_wav, length, stamp=clean_stamp)
+        check_unchanged(noise_wav, noise_stamp)
+        stretch = read_noise(noise_wav, noise_start, length, loop=loop)
+        clean = _audible(clean_wav, 0, speech)
+        noise = _audible(noise_wav, noise_start, stretch)
         clean, noise = scale(clean, noise, snr_db=snr_db, level_dbfs=level_dbfs)
         clean, noise = torch.from_numpy(clean), torch.from_numpy(noise)
         return clean.float(), noise.float(), (clean + noise).float()
@@ -235,12 +253,13 @@ def write_mixtures(manifests, roots, folder, *, loop=False):
             for name, entry in entries.items()
         )
         write_text(Path(folder, split, f"log_{split}.txt"), log)
-        write_json(manifest, entries)
+        flush_tree(Path(folder, split))  # before the manifest names the waves
+        write_manifest(manifest, entries, {"data_root": folder})
         logger.info(
-            "%s: wrote %d mixtures to %s; %d exceed full scale (float files "
+            "%s: wrote %s to %s; beyond full scale: %d (float files "
             "hold that; a lower level_dbfs avoids it)",
             split,
-            len(entries),
+            counted(len(entries), "mixture"),
             folder,
             beyond,
         )
@@ -304,15 +323,12 @@ def _audible(path, start, samples):
 
 def _check_numbers(entry, where):
     """Refuse numbers that no mixture can be made with."""
-    start = entry["noise_start"]
-    if not isinstance(start, int) or start < 0:
-        raise UserError(
-            f"{where}: noise_start is {start!r}, must be a sample of the noise "
-            "file, counted from 0"
-        )
+    check_count(entry, "noise_start", where)
     for name in ("snr_db", "level_dbfs"):
         value = entry[name]
-        if not isinstance(value, (int, float)) or not math.isfinite(value):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not (number and abs(value) <= MAX_DB):  # nor NaN
             raise UserError(
-                f"{where}: {name} is {value!r}, must be a number of dB"
+                f"{where}: {name} is {value!r}, must be a number of dB within "
+                f"{MAX_DB:g}"
             )

@@ -27,7 +27,7 @@ from okd_brain.corpora.layouts import (
     read_noise_path,
 )
 from okd_brain.corpora.splits import SPLITS
-from okd_brain.messages import UserError, listed
+from okd_brain.messages import UserError, counted, listed
 from okd_brain.signals import SAMPLE_RATE
 
 logger = get_logger(__name__)
@@ -83,7 +83,7 @@ def noise_files(noise_folder, listing):
     logger.info(
         "%s: %s",
         noise_folder,
-        "; ".join([describe(kept, "types of noise"), *notes]),
+        "; ".join([describe(kept, "type of noise", "types of noise"), *notes]),
     )
     return {path: listing[path] for path in listing if path in kept}
 
@@ -276,19 +276,23 @@ def _keep_apart(noise_folder, chosen, readings, inferred):
     ]
     if not shared:
         return chosen
+    number = counted(
+        len(shared),
+        "file of a recording that tests is",
+        "files of recordings that test are",
+    )
     if not inferred:
         logger.warning(
-            "%s: %d files of recordings that test are heard elsewhere, as types "
-            "are named: %s",
+            "%s: %s heard elsewhere, as types are named: %s",
             noise_folder,
-            len(shared),
+            number,
             listed(shared),
         )
         return chosen
     logger.info(
-        "%s: %d files of recordings that test are left out elsewhere: %s",
+        "%s: %s left out elsewhere: %s",
         noise_folder,
-        len(shared),
+        number,
         listed(shared),
     )
     return {

@@ -22,7 +22,7 @@ from okd_brain.corpora.layouts import (
     UNKNOWN_SPEAKER,
     read_speech_path,
 )
-from okd_brain.corpora.manifests import make_dataset
+from okd_brain.corpora.manifests import make_dataset, write_manifest
 from okd_brain.corpora.preparation import (
     check_names,
     list_folder,
@@ -37,7 +37,7 @@ from okd_brain.corpora.splits import (
     split_by_speaker,
     split_pairs,
 )
-from okd_brain.files import composed, short_name, walk_audio, write_json
+from okd_brain.files import composed, short_name, walk_audio
 from okd_brain.messages import UserError, check_switch, listed
 from okd_brain.signals import SAMPLE_RATE
 
@@ -192,8 +192,14 @@ def prepare_corpus(
         if chosen is None and len(set(training)) > 1:
             chosen = choose(training)
         splits = split_pairs(good, chosen)
+        stamps = {
+            f"{data_folder}/{folder}/{name}": stamp
+            for folder, files in listing.items()
+            for name, stamp in files.items()
+        }
         for split, entries in splits.items():
-            write_json(manifests[split], entries)
+            roots = {"data_root": data_root}
+            write_manifest(manifests[split], entries, roots, stamps)
         return {
             "layout": layout.name,
             "valid_speakers": sorted(
@@ -218,7 +224,7 @@ def prepare_corpus(
         make,
     )
     logger.info(
-        "In the layout of %s: utterances %s, hours %s, speakers %s, validation speakers %s, bad "
+        "Pairs (%s): utterances %s, hours %s, speakers %s, validation speakers %s, bad "
         "files left out %d",
         layout.name,
         record["utterances"],

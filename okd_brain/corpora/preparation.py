@@ -9,20 +9,26 @@ import json
 import os
 from pathlib import Path
 
-from speechbrain.dataio.dataio import load_data_json
 from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__
 from okd_brain.audio import CONVERTIBLE, MAX_PEAK, SAMPLE_RATES_HZ, printable
 from okd_brain.corpora import checks
 from okd_brain.corpora.checks import Violation
+from okd_brain.corpora.manifests import are_unchanged, read_entries
 from okd_brain.corpora.splits import SPLITS
-from okd_brain.files import walk_audio, write_json, write_text
-from okd_brain.messages import UserError, listed
+from okd_brain.files import (
+    checksum_of,
+    cut_line,
+    walk_audio,
+    write_json,
+    write_text,
+)
+from okd_brain.messages import UserError, counted, listed
 
 logger = get_logger(__name__)
 
-FORMAT = 2  # of the record; counts up, too, when other files are found or bad
+FORMAT = 3  # of the record; counts up, too, when other files are found or bad
 REPORT_LINES = 20  # what a terminal shows at a glance; the file has them all
 
 
@@ -49,10 +55,9 @@ def list_audio(folder):
     unreadable = walk_audio(folder, CONVERTIBLE)
     if unreadable:
         logger.warning(
-            "%s: %d files are left out, as libsndfile does not read their "
-            "format: %s. Convert them, for instance: ffmpeg -i %s out.wav",
+            "%s: %s left out, as libsndfile does not read the format: %s. Convert them, for instance: ffmpeg -i %s out.wav",
             printable(folder),
-            len(unreadable),
+            counted(len(unreadable), "file is", "files are"),
             listed(map(printable, unreadable)),
             printable(unreadable[0]),
         )
@@ -173,6 +178,10 @@ def prepare_once(output_folder, inputs, roots_of, make):
     path.unlink(missing_ok=True)  # it vouches for the manifests
     output_folder.mkdir(parents=True, exist_ok=True)
     record = {"fingerprint": fingerprint, **make()}
+    record["manifests"] = {
+        Path(manifest).name: checksum_of(manifest)
+        for manifest in manifest_paths(output_folder).values()
+    }
     write_json(path, record)
     return record
 
@@ -194,25 +203,34 @@ def _current_record(path, fingerprint, roots_of):
     """Return the record of an earlier preparation if it still holds, else None.
 
     The fingerprint covers the corpus, but not a resampled copy of it, so that
-    all files that the manifests name must be there.
+    all files that the manifests name must be there as they were.
     """
     if not path.exists():
         return None
-    record = json.loads(path.read_text(encoding="utf-8"))
     manifests = manifest_paths(path.parent).values()
-    if record["fingerprint"] != fingerprint or not all(
-        map(os.path.exists, manifests)
-    ):
+    damaged = path
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["fingerprint"] != fingerprint or not all(
+            map(os.path.exists, manifests)
+        ):
+            return None
+        roots, entries = roots_of(record), []
+        for damaged in manifests:
+            checksum = record.get("manifests", {}).get(Path(damaged).name)
+            if checksum not in (None, checksum_of(damaged)):
+                raise ValueError("it is not as it was written")
+            entries += read_entries(damaged, {"length"}, **roots).values()
+    except (
+        *(ValueError, LookupError, TypeError, AttributeError),
+        RecursionError,
+    ) as error:
+        logger.warning(
+            "%s is damaged (%s): the corpus is prepared again.",
+            *(damaged, cut_line(error)),
+        )
         return None
-    roots = roots_of(record)
-    files = {
-        value
-        for manifest in manifests
-        for entry in load_data_json(manifest, roots).values()
-        for name, value in entry.items()
-        if name.endswith("_wav")
-    }
-    return record if all(map(os.path.exists, files)) else None
+    return record if are_unchanged(entries) else None
 
 
 def report_bad_files(violations, output_folder, skip_bad_files):
@@ -239,7 +257,8 @@ def report_bad_files(violations, output_folder, skip_bad_files):
         text = "".join(f"{v.file}\t{v.rule}\n" for v in violations)
         write_text(full_list, text)
         files = len({violation.file for violation in violations})
-        lines = [f"{files} files break a rule (whole list: {full_list}):"]
+        breaking = counted(files, "file breaks", "files break")
+        lines = [f"{breaking} a rule (whole list: {full_list}):"]
         lines += [f"  {printable(v.file)}: {v.rule}" for v in violations]
         if not skip_bad_files:
             if len(violations) > REPORT_LINES:

@@ -17,7 +17,7 @@ from okd_brain.corpora.layouts import (
 )
 from okd_brain.corpora.splits import SPLITS, speaker_of, split_by_speaker
 from okd_brain.files import short_name
-from okd_brain.messages import UserError, listed
+from okd_brain.messages import UserError, counted, listed
 
 logger = get_logger(__name__)
 
@@ -95,7 +95,7 @@ def find_utterances(
     logger.info(
         "%s: %s",
         data_folder,
-        "; ".join([describe(readings, "speakers"), *notes]),
+        "; ".join([describe(readings, "speaker"), *notes]),
     )
     published = {
         path: reading.split
@@ -160,11 +160,11 @@ def _read_paths(data_folder, paths):
         if unknown:
             logger.warning(
                 "%s: no table (*.tsv with client_id and path, in this folder or "
-                "the one above) says who speaks in %d files, each of which "
+                "the one above) says who speaks in %s, each of which "
                 "counts as a speaker of its own; one speaker may be heard in "
                 "several splits",
                 data_folder,
-                len(unknown),
+                counted(len(unknown), "file"),
             )
     return readings
 
@@ -183,12 +183,16 @@ def _clients(data_folder):
             table, newline="", encoding="utf-8", errors="replace"
         ) as file:
             rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            if not {"client_id", "path"} <= set(rows.fieldnames or ()):
-                continue
-            for row in rows:
-                clip = PurePosixPath(row["path"] or "").stem
-                speaker = row["client_id"] or ""
-                clients[clip] = one_word(speaker)[:CLIENT_CHARACTERS]
+            try:
+                if not {"client_id", "path"} <= set(rows.fieldnames or ()):
+                    continue
+                for row in rows:
+                    clip = PurePosixPath(row["path"] or "").stem
+                    speaker = row["client_id"] or ""
+                    clients[clip] = one_word(speaker)[:CLIENT_CHARACTERS]
+            except csv.Error as error:
+                where = f"{table}, line {rows.reader.line_num}"
+                raise UserError(f"{where}: {error}") from error
     return clients
 
 
@@ -201,8 +205,9 @@ def _check_published(data_folder, readings):
     if not shared:
         return
     message = (
-        f"{data_folder}: {len(shared)} speakers are in several splits: "
-        f"{listed(sorted(shared))}"
+        f"{data_folder}: "
+        f"{counted(len(shared), 'speaker is', 'speakers are')} in several "
+        f"splits: {listed(sorted(shared))}"
     )
     if not all(collection.by_user for collection in shared.values()):
         raise UserError(
@@ -221,8 +226,8 @@ def refuse_noise(utterances, noises, *, data_root, noise_root):
     if shared:
         raise UserError(
             f"data_folder {data_root} and noise_folder {noise_root} have "
-            f"{len(shared)} files in common, {min(shared)} first: all audio "
-            "files below a folder are taken; name a folder of speech alone and "
+            f"{counted(len(shared), 'file')} in common, {min(shared)} first: "
+            "all audio files below a folder are taken; name a folder of speech alone and "
             "one of noise alone"
         )
 

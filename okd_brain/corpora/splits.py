@@ -15,7 +15,7 @@ from speechbrain.utils.logger import get_logger
 
 from okd_brain.corpora.layouts import UNKNOWN_SPEAKER, one_word
 from okd_brain.corpora.manifests import manifest_entry
-from okd_brain.messages import UserError, listed
+from okd_brain.messages import UserError, counted, listed
 
 logger = get_logger(__name__)
 
@@ -137,8 +137,9 @@ def split_pairs(good, valid_speakers):
             )
         raise UserError(
             f"no utterance is left for {' and '.join(empty)}: the corpus has "
-            f"{len(splits['test'])} good test utterances and "
-            f"{len(training)} good training utterances of {len(heard)} speakers, "
+            f"{counted(len(splits['test']), 'good test utterance')} and "
+            f"{counted(len(training), 'good training utterance')} of "
+            f"{counted(len(heard), 'speaker')}, "
             f"{len(splits['valid'])} of them by the validation speakers "
             f"({listed(valid_speakers or ['none'])}); {advice}"
         )
@@ -246,9 +247,9 @@ def split_by_speaker(
         split_of |= _split_each_speaker(free, open_splits)
         if open_splits:
             logger.warning(
-                "Only %d speakers are known (%s), so that files are divided: "
-                "each speaker is heard in several splits",
-                len(speakers),
+                "Only %s known (%s), so that files are divided: each speaker "
+                "is heard in several splits",
+                counted(len(speakers), "speaker is", "speakers are"),
                 listed(speakers),
             )
     else:
@@ -267,9 +268,9 @@ def split_by_speaker(
     if empty:
         speakers = sorted(set(files.values()))
         raise UserError(
-            f"no speech is left for {' and '.join(empty)}: there are "
-            f"{len(files)} files of {len(speakers)} speakers "
-            f"({listed(speakers)}); provide at least three files, and "
+            f"no speech is left for {' and '.join(empty)}: the corpus has "
+            f"{counted(len(files), 'file')} of "
+            f"{counted(len(speakers), 'speaker')} ({listed(speakers)}); provide at least three files, and "
             "leave at least one speaker for training (the options are "
             f"test_{called} and valid_{called})"
         )

@@ -2,7 +2,7 @@
 
 ``segments`` cuts a wave into overlapping pieces at 16 kHz and joins the results.
 ``speech`` and ``listening`` are the two tasks on waves in memory or piece by
-piece; ``noise`` is what a listener hears around the speech. ``files`` turns one
+piece, ``enhancer`` the first with its model; ``noise`` is what a listener hears around the speech. ``files`` turns one
 audio file into another, ``jobs`` plans many, and ``command`` is ``okd-enhance``.
 """
 
@@ -12,9 +12,11 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "command": ["main"],
+        "enhancer": ["Enhancer"],
         "files": [
             "enhance_file",
             "enhance_listening_file",
+            "enhance_ssdrc_file",
         ],
         "listening": ["enhance_listening"],
         "noise": [

@@ -1,5 +1,6 @@
-"""Enhance files, folders and streams with an exported generator: ``okd-enhance``.
+"""Enhance files, folders and streams with a trained generator: ``okd-enhance``.
 
+    okd-enhance noisy.wav -o enhanced/
     okd-enhance export/pesq noisy.wav more/ 'calls/**/*.flac' -o enhanced/
     okd-enhance export/siib prompts/ -o played/ --task le --noise platform.wav
     arecord -f S16_LE -r 16000 -t raw | okd-enhance export/causal --stream | ...
@@ -14,28 +15,38 @@ import logging
 import math
 import os
 from functools import partial
+from glob import has_magic
 
 from okd_brain import cli
-from okd_brain.audio import AudioFile, printable
-from okd_brain.enhance.jobs import conversion, plan
+from okd_brain.audio import CONVERTIBLE, AudioFile, printable
+from okd_brain.enhance.jobs import again, conversion, plan
 from okd_brain.export.sources import find_export, names_model
-from okd_brain.files import on_disk
-from okd_brain.messages import UserError
+from okd_brain.files import AUDIO_SUFFIXES, on_disk
+from okd_brain.messages import UserError, counted, offer
+from okd_brain.models import (
+    DEFAULTS,
+    SSDRC,
+    TASKS,
+    default_model,
+    known_models,
+)
 
 logger = logging.getLogger("okd_brain.enhance.command")  # with -m, too
 
 DESCRIPTION = """\
-Enhance noisy speech with a generator that okd_brain exported, or with
-SpeechBrain's MetricGAN+; or, with --task le, make clean speech clearer in noise.
+Enhance noisy speech with the model that comes with okd, or another one; or, with
+--task le, make clean speech clearer in noise.
 
-MODEL is an export folder, the output folder of a run with one generator, or the
-id of a SpeechBrain model on the Hugging Face hub, such as
-speechbrain/metricgan-plus-voicebank. It comes first, or is named by --model.
+MODEL is the name of a model that comes with okd (--list-models), an export folder,
+the output folder of a run with one generator, or the id of a model on the Hugging
+Face hub, such as speechbrain/metricgan-plus-voicebank. It is named by --model, or
+comes first where it cannot be an INPUT. Without it, a message says which is used.
 
 INPUT is
   a file       any format of libsndfile; goes to OUTPUT under its own name,
   a folder     all audio files in it and below, links followed, sub-folders kept
-               in OUTPUT,
+               in OUTPUT; but not what is in OUTPUT, nor, where there are other
+               files, what okd-enhance wrote before,
   'a pattern'  in quotes; * ? [] and ** as usual, sub-folders kept from the
                first of these on. The name of what exists is not a pattern.
 OUTPUT is a folder; or, for a single file, the name of a file that ends in .wav
@@ -60,6 +71,9 @@ standard input to standard output while it arrives, at most 31.9 ms later.
 MODEL must be causal (those of --task le are). Peaks beyond full scale are saturated,
 and a warning says so.
 
+--dry 0.1 mixes a tenth of the input into the output, so that some noise stays, and
+with it what the network takes from the speech.
+
 With --task le, INPUT is clean speech that is to be played, and MODEL a network for
 listening enhancement: it makes the speech clearer in the noise around the listener
 without making it louder. Each channel of the output has the power of its input (or
@@ -72,6 +86,8 @@ told the noise by one or both of
                   INPUT; straight lines in dB in between. The recording follows it
                   (its RMS as a whole), or noise with the spectrum of the speech if
                   there is none.
+--model ssdrc is the classical method, which is told no noise and needs all of the
+speech, so that it does not stream.
 Levels of speech and recording are those in the files (RMS, full scale 1), unless
 --snr_db names the ratio of speech to noise over the whole INPUT.
 With --stream, two channels come in, the speech to be played and the noise around
@@ -107,17 +123,8 @@ def main(argv=None):
     """
     parser = _parser()
     arguments = parser.parse_intermixed_args(argv)
-    arguments.first_is_model = arguments.model is None
-    if arguments.first_is_model:
-        if not arguments.inputs:
-            parser.error("MODEL is required")
-        arguments.model = arguments.inputs.pop(0)
-    named = bool(arguments.inputs), arguments.output is not None
-    if arguments.stream and (any(named) or arguments.overwrite):
-        parser.error(
-            "--stream reads standard input and writes standard output: leave "
-            "out INPUT, -o and --overwrite"
-        )
+    if arguments.list_models:
+        return cli.run(_list_models)
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("okd_brain").setLevel(logging.INFO)
     return cli.run(
@@ -129,27 +136,39 @@ def main(argv=None):
 
 def _work(arguments):
     """Do what the command line says; return the exit status."""
-    arguments.model = str(on_disk(arguments.model))
-    _check_model(arguments)
+    named = _choose_model(arguments)
+    _check_options(arguments)
+    if arguments.model != SSDRC:
+        find_export(arguments.model)  # refuses a run of several generators
     _check_noise(arguments)
+    if not named:
+        logger.info(
+            f"Model: {arguments.model}, which comes with okd (--model names "
+            "another)."
+        )
     if arguments.stream:
         from okd_brain.streaming import enhance_stdin
 
-        enhance_stdin(_streamed(arguments))
+        enhance_stdin(_streamed(arguments), dry=arguments.dry)
         return 0
     told = [arguments.noise] if arguments.noise is not None else []
-    jobs, left_out = plan(arguments.inputs, arguments.output, also_read=told)
+    jobs, unreadable, written = plan(
+        arguments.inputs, arguments.output, also_read=told
+    )
     enhance = _enhancer(arguments)
-    if left_out:
-        logger.warning(f"Left out: {conversion(left_out)}")
+    if unreadable:
+        logger.warning(f"Left out: {conversion(unreadable)}")
+    if written:
+        logger.warning(f"Left out: {again(written)}")
     failed, incomplete = _enhance_all(enhance, jobs, arguments.overwrite)
-    summary = [f"{len(jobs) - failed} files enhanced, {failed} failed."]
+    enhanced = counted(len(jobs) - failed, "file")
+    summary = [f"{enhanced} enhanced, {failed} failed."]
     if incomplete:
         summary.append(
             f"Incomplete, as warned: {incomplete} of those enhanced."
         )
-    if left_out:
-        summary.append(f"Left out: {len(left_out)}.")
+    if unreadable or written:
+        summary.append(f"Left out: {len(unreadable) + len(written)}.")
     logger.info(" ".join(summary))
     return 1 if failed else 0
 
@@ -206,18 +225,88 @@ def _reason(source, error):
     return f"{printable(source)}: {kind}{reason}".rstrip(": ")
 
 
-def _check_model(arguments):
-    """Raise unless the model is one, and all else that is needed is named."""
+def _list_models():
+    """Print the models that need no path; return the exit status."""
+    for model in known_models().values():
+        default = ", default" if model.name == DEFAULTS[model.task] else ""
+        what = f"{TASKS[model.task]}{default}"
+        cli.show(f"{model.name}: {what}. {model.summary}.")
+    cli.show(
+        f"{SSDRC}: {TASKS['le']}. Spectral shaping and dynamic range "
+        "compression, the classical method, without a network."
+    )
+
+
+def _choose_model(arguments):
+    """Settle what MODEL is; return whether the command line names it."""
     model, inputs = arguments.model, arguments.inputs
-    if arguments.first_is_model and not names_model(model):
+    if model is None and inputs:
+        first = str(on_disk(inputs[0]))
+        if _is_model(first, alone=len(inputs) == 1 and not arguments.stream):
+            model = first
+            inputs.pop(0)
+        elif not _may_be_input(first):
+            raise UserError(
+                f"{first} is neither a model nor something to enhance: there is "
+                f"no such file, folder or model{offer(first, _model_names())} A "
+                "hub model that is the only argument is named by --model"
+            )
+    named = model is not None
+    if (
+        not named
+        and arguments.task == "le"
+        and DEFAULTS["le"] not in known_models()
+    ):
         raise UserError(
-            f"{model} is not a model: neither an export folder, nor the output "
-            "folder of a run that has exported, nor the id of a hub model "
-            "(namespace/name). The model comes first, or is named by --model"
+            "no model for listening enhancement comes with this okd: name one "
+            f"with --model; --model {SSDRC} is the classical method"
         )
-    find_export(model)  # refuses a run of several generators
-    if not arguments.stream and not (inputs and arguments.output is not None):
+    arguments.model = str(
+        on_disk(model if named else default_model(arguments.task))
+    )
+    return named
+
+
+def _model_names():
+    """Return the names that need no path."""
+    return [*known_models(), SSDRC]
+
+
+def _is_model(text, alone):
+    """Tell whether the first argument is a model; alone, no hub id is one."""
+    here = os.path.exists(text) or text in known_models()
+    return names_model(text) and (here or not alone)
+
+
+def _may_be_input(text):
+    """Tell whether something could be a file, a folder or a pattern."""
+    suffix = os.path.splitext(text)[1].lower()
+    named_so = has_magic(text) or suffix in AUDIO_SUFFIXES | CONVERTIBLE
+    return named_so or os.path.exists(text)
+
+
+def _check_options(arguments):
+    """Raise unless all that is needed is named, and nothing that is not used."""
+    inputs, output = arguments.inputs, arguments.output
+    if arguments.stream and (
+        inputs or output is not None or arguments.overwrite
+    ):
+        raise UserError(
+            "--stream reads standard input and writes standard output: leave "
+            "out INPUT, -o and --overwrite"
+        )
+    if not arguments.stream and not (inputs and output is not None):
         raise UserError("INPUT and -o/--output are required, or else --stream")
+    if arguments.dry and arguments.task == "le":
+        raise UserError("--dry is for noisy speech: leave out --task le or it")
+    if arguments.model == SSDRC and arguments.task == "se":
+        raise UserError(
+            f"--model {SSDRC} is for listening enhancement: add --task le"
+        )
+    if arguments.model == SSDRC and arguments.stream:
+        raise UserError(
+            f"--model {SSDRC} needs all of the speech: it does not stream"
+        )
 
 
 def _check_noise(arguments):
@@ -234,7 +323,11 @@ def _check_noise(arguments):
             f"--{told[0]} is for files: in a stream, the second channel is "
             "the noise"
         )
-    if arguments.task == "se" or arguments.stream:
+    if told and arguments.model == SSDRC:
+        raise UserError(
+            f"--model {SSDRC} does not look at the noise: leave out --{told[0]}"
+        )
+    if arguments.task == "se" or arguments.stream or arguments.model == SSDRC:
         return
     if arguments.noise is None and arguments.noise_levels is None:
         raise UserError(
@@ -284,13 +377,16 @@ def _enhancer(arguments):
     from okd_brain.enhance import (
         enhance_file,
         enhance_listening_file,
+        enhance_ssdrc_file,
         read_listener_noise,
         read_noise_levels,
     )
 
+    if arguments.model == SSDRC:
+        return enhance_ssdrc_file
     generator, task = _load(arguments)
     if arguments.task == "se":
-        return partial(enhance_file, generator)
+        return partial(enhance_file, generator, dry=arguments.dry)
     noise = levels = None
     if arguments.noise is not None:
         noise = read_listener_noise(on_disk(arguments.noise))
@@ -306,6 +402,14 @@ def _enhancer(arguments):
     )
 
 
+def _share(text):
+    """Return a number from 0 to 1."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1")
+    return number
+
+
 def _decibels(text):
     """Return a finite number of dB."""
     number = float(text)
@@ -318,13 +422,15 @@ def _parser():
     """Return the parser of the command line."""
     parser = cli.make_parser(
         prog="okd-enhance",
-        usage="%(prog)s MODEL INPUT... -o OUTPUT [--overwrite] [--device DEVICE]"
-        "\n       %(prog)s MODEL INPUT... -o OUTPUT --task le "
+        usage="%(prog)s INPUT... -o OUTPUT [--model MODEL] [--dry SHARE] ..."
+        "\n       %(prog)s INPUT... -o OUTPUT --task le [--model MODEL] "
         "--noise NOISE [--snr_db DB] ..."
-        "\n       %(prog)s MODEL INPUT... -o OUTPUT --task le "
+        "\n       %(prog)s INPUT... -o OUTPUT --task le [--model MODEL] "
         "[--noise NOISE] --noise_levels CSV ..."
-        "\n       %(prog)s MODEL --stream [--task le] [--device DEVICE]"
-        "\n       %(prog)s --model MODEL INPUT... ...",
+        "\n       %(prog)s INPUT... -o OUTPUT --task le --model ssdrc"
+        "\n       %(prog)s --stream [--model MODEL] [--task le] ..."
+        "\n       %(prog)s MODEL INPUT... -o OUTPUT ..."
+        "\n       %(prog)s --list-models",
         description=DESCRIPTION,
         epilog=EPILOG,
     )
@@ -332,8 +438,13 @@ def _parser():
     parser.add_argument("-o", "--output", metavar="OUTPUT")
     parser.add_argument(
         "--model",
-        metavar="PATH|HUB_ID",
+        metavar="PATH|NAME|HUB_ID",
         help="MODEL; every other argument is then an INPUT",
+    )
+    parser.add_argument(
+        "--list-models",
+        action="store_true",
+        help="show the models that come with okd, a line each, and end",
     )
     parser.add_argument(
         "--device",
@@ -348,6 +459,13 @@ def _parser():
         "--stream",
         action="store_true",
         help="raw PCM from standard input to standard output",
+    )
+    parser.add_argument(
+        "--dry",
+        metavar="SHARE",
+        type=_share,
+        default=0.0,
+        help="share of the input in the output, 0 to 1 (default: 0)",
     )
     parser.add_argument(
         "--task",

@@ -17,20 +17,23 @@ import numpy as np
 import soundfile
 from speechbrain.utils.logger import get_logger
 
+from okd_brain import __version__
 from okd_brain.audio import AudioFile, printable
-from okd_brain.enhance.jobs import FORMATS, WRITABLE
-from okd_brain.enhance.listening import measure, speech_blocks
+from okd_brain.enhance.jobs import FORMATS, WRITABLE, WRITER
+from okd_brain.enhance.listening import measure, speech_blocks, ssdrc_blocks
 from okd_brain.enhance.noise import noise_shaped_like
 from okd_brain.enhance.segments import MIN_SECONDS, SEGMENT_SECONDS, energy_of
 from okd_brain.enhance.speech import enhanced_blocks
-from okd_brain.files import replacing
+from okd_brain.files import replacing, writing
 from okd_brain.messages import UserError
 from okd_brain.tasks import power_ratio
 
 logger = get_logger(__name__)
 
 FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")  # these hold peaks beyond full scale
+KEPT = "Files that were complete before are there."
 BLOCK = 2**20  # samples per channel that are copied at a time: 4 MB
+TAG = f"{WRITER} {__version__}"  # libsndfile adds its own name
 
 
 def enhance_file(
@@ -38,6 +41,7 @@ def enhance_file(
     source,
     destination,
     *,
+    dry=0.0,
     overwrite=False,
     segment_seconds=SEGMENT_SECONDS,
     on_progress=None,
@@ -53,6 +57,8 @@ def enhance_file(
         Any file that libsndfile reads, at least 32 ms of audio.
     destination : str or Path
         File to write, ending in ``.wav`` or ``.flac``; folders are made.
+    dry : float
+        Share of the input in the output, see ``enhance_wave``.
     overwrite : bool
         Replace an existing destination.
     segment_seconds : int
@@ -90,7 +96,7 @@ def enhance_file(
 
     def convert(sound):
         return enhanced_blocks(
-            generator, sound.read, sound.samplerate, segment_seconds
+            generator, sound.read, sound.samplerate, segment_seconds, dry
         ), None
 
     return _convert(
@@ -158,8 +164,7 @@ def enhance_listening_file(
     """
 
     def convert(sound):
-        with AudioFile(source) as again:  # a stream cannot be rewound
-            speech = measure(again.read, again.samplerate)
+        speech = _measured(source)
         around = noise
         if around is None:
             around = noise_shaped_like(speech.loudest, sound.samplerate)
@@ -181,6 +186,50 @@ def enhance_listening_file(
     )
 
 
+def enhance_ssdrc_file(
+    source, destination, *, overwrite=False, on_progress=None, on_defect=None
+):
+    """Make a file of speech clearer in any noise, by SSDRC: without a network.
+
+    Arguments
+    ---------
+    source : str or Path
+        See ``enhance_file``.
+    destination : str or Path
+        See ``enhance_file``.
+    overwrite : bool
+        See ``enhance_file``.
+    on_progress : callable, optional
+        See ``enhance_file``.
+    on_defect : callable, optional
+        See ``enhance_file``.
+
+    Returns
+    -------
+    float
+        The gain that was applied because of peaks, else 1.
+
+    Raises
+    ------
+    UserError
+        As ``enhance_file``; also if the speech is silent.
+    """
+
+    def convert(sound):
+        speech = _measured(source)
+        return ssdrc_blocks(sound.read, speech), speech.energy
+
+    return _convert(
+        convert, source, destination, overwrite, on_progress, on_defect
+    )
+
+
+def _measured(source):
+    """Measure speech before it is converted: a stream cannot be rewound."""
+    with AudioFile(source) as sound:
+        return measure(sound.read, sound.samplerate)
+
+
 def _convert(convert, source, destination, overwrite, on_progress, on_defect):
     """Write the conversion of an audio file; return the gain due to peaks.
 
@@ -191,8 +240,12 @@ def _convert(convert, source, destination, overwrite, on_progress, on_defect):
     source, destination = Path(source), Path(destination)
     with AudioFile(source) as sound:
         _check_destination(source, destination, overwrite)
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=destination.parent) as samples:
+        with writing(destination):
+            destination.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            writing(destination, kept=KEPT),
+            tempfile.TemporaryFile(dir=destination.parent) as samples,
+        ):
             try:
                 blocks, wanted = convert(sound)
                 energy, peaks = _append(
@@ -281,6 +334,24 @@ def _write(destination, layout, samples, gains):
         replacing(destination) as partial_path,
         soundfile.SoundFile(os.fsencode(partial_path), "w", **layout) as sound,
     ):
+        if sound.format == "FLAC":  # takes tags only before its samples
+            sound.software = TAG
         while block := samples.read(4 * BLOCK * sound.channels):
             block = np.frombuffer(block, dtype=np.float32)
-            sound.write(gains * block.reshape(-1, sound.channels))
+            block = gains * block.reshape(-1, sound.channels)
+            sound.write(_rounded(block, sound.subtype))
+        if sound.format != "FLAC":  # behind them, as some expect no tags before
+            sound.software = TAG
+
+
+def _rounded(block, subtype):
+    """Return samples rounded to those of PCM; libsndfile rounds down.
+
+    Silence would become -1 wherever the sum of its frames is a hair below 0.
+    """
+    if not subtype.startswith("PCM_"):
+        return block
+    bits = int(subtype.removeprefix("PCM_").lstrip("SU"))
+    steps = np.rint(block * 2.0 ** (bits - 1))
+    steps = steps.clip(-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
+    return steps.astype(np.int32) << (32 - bits)

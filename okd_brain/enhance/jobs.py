@@ -5,10 +5,13 @@ Nothing here needs torch, so that a wrong name is reported at once.
 
 import os
 import shlex
+import tempfile
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
+
+import soundfile
 
 from okd_brain.audio import CONVERTIBLE, printable
 from okd_brain.files import AUDIO_SUFFIXES, composed, on_disk, walk_audio
@@ -18,6 +21,7 @@ from okd_brain.messages import UserError, listed
 # if the source has another.
 FORMATS = {".wav": ("WAV", "WAVEX", "RF64"), ".flac": ("FLAC",)}
 WRITABLE = " and ".join(FORMATS)
+WRITER = "okd-enhance"  # begins the tag "software" of what is written
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,11 @@ def plan(inputs, output, *, also_read=()):
         Files, folders and patterns. In folders, audio files are found by their
         suffix; a file that is named or matched by a pattern is always tried.
     output : str or Path
-        The output folder; or, for a single input, a file to write. If the folder
-        lies below an input folder, its own files are not inputs, so that
-        ``okd-enhance MODEL . -o enhanced`` can be repeated.
+        The output folder; or, for a single input, a file to write. A name with
+        another suffix is that of a folder for several inputs; for a single file,
+        it needs a slash at its end. If the folder lies below an input folder, its
+        own files are not inputs, so that ``okd-enhance . -o enhanced`` can be
+        repeated.
     also_read : sequence of str or Path
         Other files that must not be written to.
 
@@ -55,8 +61,10 @@ def plan(inputs, output, *, also_read=()):
     -------
     jobs : list of Job
         In the order of ``inputs``, sorted within each; none twice.
-    left_out : list of Path
+    unreadable : list of Path
         Audio files in folders that libsndfile does not read.
+    written : list of Path
+        Files that an earlier command wrote among others, and that are no inputs.
 
     Raises
     ------
@@ -70,18 +78,19 @@ def plan(inputs, output, *, also_read=()):
     >>> base = getfixture("tmp_path")
     >>> (base / "in" / "a").mkdir(parents=True)
     >>> (base / "in" / "a" / "b.MP3").touch()
-    >>> [job], left_out = plan([str(base / "in")], base / "out")
+    >>> [job], unreadable, written = plan([str(base / "in")], base / "out")
     >>> job.destination.relative_to(base).as_posix()
     'out/a/b.wav'
     """
-    output = Path(output)
+    as_typed, output = str(output), Path(output)
     to_file = _is_file_name(output)
+    if not (to_file or output.is_dir() or as_typed.endswith(("/", os.sep))):
+        _refuse_other_formats(inputs, output)
     _check_place(output.parent if to_file else output)
     folder = None if to_file else output
-    jobs, left_out = {}, []
+    jobs, unreadable, written = {}, [], []
     for text in inputs:
-        found, unreadable = _find(text, folder)
-        left_out += unreadable
+        found = _find(text, folder, unreadable, written)
         for source, relative in found:
             destination = output if to_file else _destination(output, relative)
             key = destination.resolve()
@@ -96,7 +105,7 @@ def plan(inputs, output, *, also_read=()):
                 f"{job.destination}, the output of {job.source}, is an input. "
                 f"Name another output {'file' if to_file else 'folder'}."
             )
-    return list(jobs.values()), left_out
+    return list(jobs.values()), unreadable, written
 
 
 def conversion(paths):
@@ -126,6 +135,30 @@ def conversion(paths):
     )
 
 
+def again(paths):
+    """Say that files were enhanced before, and how to do it again.
+
+    Arguments
+    ---------
+    paths : list of Path
+        At least one.
+
+    Returns
+    -------
+    str
+        A clause with their number and some names.
+
+    Example
+    -------
+    >>> again([Path("in/out/a.wav")])
+    '1 that okd-enhance wrote (in/out/a.wav). To enhance them again, name their folder alone'
+    """
+    return (
+        f"{len(paths)} that {WRITER} wrote ({listed(map(printable, paths))}). "
+        "To enhance them again, name their folder alone"
+    )
+
+
 def _is_file_name(output):
     """Tell whether an output is a file to write, and refuse other files."""
     suffix = output.suffix.lower()
@@ -138,6 +171,17 @@ def _is_file_name(output):
     return False
 
 
+def _refuse_other_formats(inputs, output):
+    """Raise if a single file would go to what looks like a file as well."""
+    if len(inputs) == 1 and output.suffix and not output.exists():
+        base, pattern = _split(Path(inputs[0]))
+        if not pattern and not base.is_dir():
+            raise UserError(
+                f"{output}: can write {WRITABLE}, not '{output.suffix}'. For a "
+                f"folder of this name, write {output}/"
+            )
+
+
 def _check_place(folder):
     """Raise unless a folder exists or can be made, and takes files."""
     there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
@@ -145,8 +189,13 @@ def _check_place(folder):
         raise UserError(
             f"{folder}: cannot be the output folder, as {there} is a file."
         )
-    if not os.access(there, os.W_OK):
-        raise UserError(f"{folder}: nothing can be written to {there}.")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{folder}: nothing can be written to {there}: {error.strerror}."
+        ) from None
 
 
 def _destination(folder, relative):
@@ -169,30 +218,49 @@ def _both_written(job, source, to_file):
     )
 
 
-def _find(text, output_folder):
-    """Find the files of one input.
+def _find(text, output_folder, unreadable, written):
+    """Return (source, path in the output folder) of the files of one input.
 
-    Returns (source, path in the output folder) of each, and the files in folders
-    that cannot be read.
+    Files in folders that cannot be read are added to ``unreadable``, and those
+    that this command wrote before, among others, to ``written``.
     """
     base, pattern = _split(Path(text))
-    unreadable = []
+    strange = []
     if pattern:
         found = sorted(set(_matches(base, pattern)))
     elif base.is_dir():
-        found, unreadable = walk_audio(base), walk_audio(base, CONVERTIBLE)
+        found, strange = walk_audio(base), walk_audio(base, CONVERTIBLE)
     else:  # a missing file is reported when its turn comes
-        return [(base, Path(base.name))], []
+        return [(base, Path(base.name))]
     outputs = output_folder and output_folder.resolve()
-    if outputs and base.resolve() in outputs.parents:
-        found, unreadable = (
+    here = base.resolve()
+    if outputs and outputs not in (here, *here.parents):
+        found, strange = (
             [p for p in paths if outputs not in p.resolve().parents]
-            for paths in (found, unreadable)
+            for paths in (found, strange)
         )
     if not found:
-        more = f"; {conversion(unreadable)}" if unreadable else "."
+        more = f"; {conversion(strange)}" if strange else "."
         raise UserError(f"{text}: no audio file found{more}")
-    return [(source, source.relative_to(base)) for source in found], unreadable
+    ours = {path for path in found if _wrote(path)}
+    if len(ours) < len(found):  # else they are what is meant
+        written += sorted(ours)
+        found = [path for path in found if path not in ours]
+    unreadable += strange
+    return [(source, source.relative_to(base)) for source in found]
+
+
+def _wrote(path):
+    """Tell whether this command wrote a file, by its tag."""
+    if path.suffix.lower() not in FORMATS:
+        return False
+    try:
+        if not path.is_file():  # opening a pipe waits for whoever writes to it
+            return False
+        with soundfile.SoundFile(os.fsencode(path)) as sound:
+            return sound.software.startswith(WRITER)
+    except (OSError, soundfile.SoundFileError, TypeError, ValueError):
+        return False  # reported when its turn comes
 
 
 def _split(path):

@@ -29,6 +29,7 @@ from okd_brain.messages import UserError
 from okd_brain.resampling import resample
 from okd_brain.signals import LEVEL_DBFS, SAMPLE_RATE
 from okd_brain.tasks import ListeningEnhancement, power_ratio
+from okd_brain.tasks.ssdrc import ssdrc
 
 
 def enhance_listening(
@@ -238,6 +239,35 @@ def speech_blocks(
 
     return enhanced_segments(
         generator, enhance, read, speech.sample_rate, segment_seconds
+    )
+
+
+def ssdrc_blocks(read, speech, segment_seconds=SEGMENT_SECONDS):
+    """Make speech of any length clearer by SSDRC, piece by piece.
+
+    Arguments
+    ---------
+    read : callable
+        See ``segments.enhanced_segments``.
+    speech : MeasuredSpeech
+        From ``measure``, of everything that ``read`` will return.
+    segment_seconds : int
+        As for ``enhance_listening``.
+
+    Returns
+    -------
+    iterator of numpy.ndarray
+        [samples, channels], float32; together as long as what was read.
+    """
+
+    def enhance(wave, channel, start):
+        samples = wave[0].numpy()
+        if np.ptp(samples) == 0:  # silence has no shape
+            return wave
+        return torch.from_numpy(ssdrc(samples, SAMPLE_RATE))[None]
+
+    return enhanced_segments(
+        None, enhance, read, speech.sample_rate, segment_seconds
     )
 
 

@@ -221,15 +221,14 @@ def read_noise_levels(path):
     points = []
     # Not numpy.loadtxt, which does not say on which line of the file it fails.
     rows = csv.reader(text.splitlines())
-    for row in rows:
-        cells = tuple(cell.strip() for cell in row)
-        if not any(cells) or (not points and cells == COLUMNS):
-            continue
-        try:
-            points.append(_point(cells, points))
-        except UserError as error:
-            where = f"{path}, line {rows.line_num}"
-            raise UserError(f"{where}: {error}") from None
+    try:
+        for row in rows:
+            cells = tuple(cell.strip() for cell in row)
+            if any(cells) and (points or cells != COLUMNS):
+                points.append(_point(cells, points))
+    except (csv.Error, UserError) as error:
+        where = f"{path}, line {rows.line_num}"
+        raise UserError(f"{where}: {error}") from None
     if not points:
         raise UserError(
             f"{path}: holds no level; each line is a time in seconds and a "

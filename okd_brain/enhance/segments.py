@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from okd_brain.audio import MAX_PEAK
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, check_share
 from okd_brain.resampling import resample
 from okd_brain.signals import SAMPLE_RATE, WINDOW_MS
 
@@ -23,14 +23,19 @@ MIN_SECONDS = WINDOW_MS / 1000  # one analysis window
 
 
 def enhanced_segments(
-    generator, enhance, read, sample_rate, segment_seconds=SEGMENT_SECONDS
+    generator,
+    enhance,
+    read,
+    sample_rate,
+    segment_seconds=SEGMENT_SECONDS,
+    dry=0.0,
 ):
     """Enhance a wave of any length piece by piece.
 
     Arguments
     ---------
-    generator : torch.nn.Module
-        In evaluation mode, on any device.
+    generator : torch.nn.Module or None
+        In evaluation mode, on any device; None where no network enhances.
     enhance : callable
         ``enhance(wave, channel, start)`` returns an enhanced segment of one
         channel, [1, samples]. ``wave`` is the segment, [1, samples] float32 at
@@ -44,6 +49,8 @@ def enhanced_segments(
         Rate of the wave in Hz.
     segment_seconds : int
         Length of a segment, even, at least 4.
+    dry : float
+        Share of the wave itself in the result, from 0 to 1.
 
     Yields
     ------
@@ -54,20 +61,21 @@ def enhanced_segments(
     ------
     UserError
         If the wave is shorter than 32 ms, not finite or far beyond full scale,
-        the result is not finite, the generator is in training mode, or ``segment_seconds`` is odd
-        or less than 4.
+        the result is not finite, the generator is in training mode,
+        ``segment_seconds`` is odd or less than 4, or ``dry`` is not a share.
     """
+    check_share("dry", dry)
     if segment_seconds % 2 or segment_seconds < 2 * OVERLAP_SECONDS:
         raise UserError(
             "segment_seconds must be even and at least "
             f"{2 * OVERLAP_SECONDS}; got {segment_seconds}."
         )
-    if generator.training:
+    if generator is not None and generator.training:
         raise UserError(
             "The generator is in training mode, where dropout makes its output "
             "random. Call its eval() first."
         )
-    device = next(generator.parameters()).device
+    device = "cpu" if generator is None else next(generator.parameters()).device
     overlap = OVERLAP_SECONDS * sample_rate
     step = segment_seconds * sample_rate - overlap
     # Raised cosine: the first and last samples of a segment, which lack context,
@@ -86,6 +94,9 @@ def enhanced_segments(
     while True:
         following = checked(read(step), start + len(segment), sample_rate)
         enhanced = _enhance(enhance, segment, start, sample_rate, device)
+        if dry:
+            enhanced *= 1 - np.float32(dry)
+            enhanced += np.float32(dry) * segment
         if held_back is not None:
             enhanced[:overlap] *= fade_in
             enhanced[:overlap] += (1 - fade_in) * held_back
@@ -201,7 +212,7 @@ def samples_of(wave):
     else:
         raise UserError(
             "A wave is a torch.Tensor or a numpy.ndarray; got "
-            f"{type(wave).__name__}."
+            f"{type(wave).__name__}. soundfile.read reads a file into an array."
         )
     if wave.ndim not in (1, 2) or not is_float:
         raise UserError(

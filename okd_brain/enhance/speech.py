@@ -21,7 +21,12 @@ from okd_brain.tasks import SpeechEnhancement
 
 
 def enhance_wave(
-    generator, wave, sample_rate, *, segment_seconds=SEGMENT_SECONDS
+    generator,
+    wave,
+    sample_rate,
+    *,
+    segment_seconds=SEGMENT_SECONDS,
+    dry=0.0,
 ):
     """Enhance a wave in memory.
 
@@ -38,6 +43,9 @@ def enhance_wave(
         Its rate in Hz.
     segment_seconds : int
         Length of a segment, even, at least 4.
+    dry : float
+        Share of the input in the output, from 0 to 1: some noise stays, and with
+        it what was above 8 kHz and what the network has taken from the speech.
 
     Returns
     -------
@@ -63,13 +71,13 @@ def enhance_wave(
     (8000, 2)
     """
     blocks = enhanced_blocks(
-        generator, reader(samples_of(wave)), sample_rate, segment_seconds
+        generator, reader(samples_of(wave)), sample_rate, segment_seconds, dry
     )
     return wave_like(np.concatenate(list(blocks)), wave)
 
 
 def enhanced_blocks(
-    generator, read, sample_rate, segment_seconds=SEGMENT_SECONDS
+    generator, read, sample_rate, segment_seconds=SEGMENT_SECONDS, dry=0.0
 ):
     """Enhance a wave of any length piece by piece.
 
@@ -83,6 +91,8 @@ def enhanced_blocks(
         Rate of the wave in Hz.
     segment_seconds : int
         As for ``enhance_wave``.
+    dry : float
+        As for ``enhance_wave``.
 
     Returns
     -------
@@ -94,12 +104,7 @@ def enhanced_blocks(
     UserError
         As ``enhance_wave``.
     """
-    if isinstance(generator, BandGainGenerator):
-        raise UserError(
-            "This generator is for listening enhancement: it makes speech "
-            "clearer in a known noise, and removes none. See "
-            "okd_brain.enhance_listening, or okd-enhance --task le."
-        )
+    check_speech_generator(generator)
     task = SpeechEnhancement()
 
     def enhance(wave, channel, start):
@@ -107,5 +112,32 @@ def enhanced_blocks(
         return task.enhance(generator, inputs).wave
 
     return enhanced_segments(
-        generator, enhance, read, sample_rate, segment_seconds
+        generator, enhance, read, sample_rate, segment_seconds, dry
     )
+
+
+def check_speech_generator(generator):
+    """Refuse what is not a generator of speech enhancement.
+
+    Arguments
+    ---------
+    generator : object
+        What a caller gives as one.
+
+    Raises
+    ------
+    UserError
+        Saying what it is, and what takes it.
+    """
+    if isinstance(generator, BandGainGenerator):
+        raise UserError(
+            "This generator is for listening enhancement: it makes speech "
+            "clearer in a known noise, and removes none. See "
+            "okd_brain.enhance_listening, or okd-enhance --task le."
+        )
+    if not isinstance(generator, torch.nn.Module):
+        raise UserError(
+            "A generator is a torch.nn.Module, as okd_brain.load_generator "
+            f"returns; got {type(generator).__name__}. okd_brain.Enhancer takes "
+            "names and folders of models."
+        )

@@ -10,5 +10,5 @@ get and how they enhance it, and the scores become tables in ``results``.
 from okd_brain.cli import attach
 
 __getattr__, __dir__, __all__ = attach(
-    __name__, {"command": ["main"], "tasks": ["LISTENING"]}
+    __name__, {"command": ["main"], "tasks": ["ENHANCEMENT", "LISTENING"]}
 )

@@ -1,4 +1,4 @@
-"""``python -m okd_brain.evaluation`` is ``evaluate.py`` of VoiceBank."""
+"""``python -m okd_brain.evaluation`` is ``okd-evaluate``."""
 
 import sys
 

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 
-import ruamel.yaml
 import yaml
 from speechbrain.utils.checkpoints import METAFNAME, Checkpointer
 
+from okd_brain.config import read_yaml
+from okd_brain.files import damage
 from okd_brain.messages import UserError
+from okd_brain.training.checkpoints import AVERAGE
 
 ORIGIN_KEYS = ("epoch", "phase", "steps", "checkpoint", "chosen_on")
 HYPERPARAMS = "hyperparams.yaml"  # in the output folder of an experiment
@@ -40,11 +42,13 @@ def choose_checkpoints(folder):
     networks = sorted(folder.glob("g_*.ckpt"))
     if networks:
         folder = folder.resolve()  # "." has no name
+        _refuse_damage(folder)
         checkpoints = {found.path: found for found in _read(folder.parent)}
         experiment = _mappings(folder.parents[1] / HYPERPARAMS)
         details = _details(folder, checkpoints.get(folder), experiment)
+        targets = [path.stem.removeprefix("g_") for path in networks]
         return {
-            path.stem.removeprefix("g_"): (path, details) for path in networks
+            target: (_weights(folder, target), details) for target in targets
         }
     for save, experiment in (
         (folder / "save", folder),
@@ -58,9 +62,26 @@ def choose_checkpoints(folder):
 def _read(save):
     """Return the checkpoints in a folder."""
     try:
-        return Checkpointer(save).list_checkpoints()
-    except yaml.YAMLError as error:
+        found = Checkpointer(save).list_checkpoints()
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{save} has a damaged checkpoint: {error}") from error
+    for checkpoint in found:
+        _refuse_damage(checkpoint.path, METAFNAME)
+        if not isinstance(checkpoint.meta, dict):
+            raise UserError(
+                f"{checkpoint.path / METAFNAME} is damaged. Restore it, or move "
+                "that folder away."
+            )
+    return found
+
+
+def _refuse_damage(folder, only=None):
+    reason = damage(folder, only)
+    if reason is not None:
+        raise UserError(
+            f"{folder} is damaged: {reason}. Restore it, or move it away and "
+            "evaluate the next best."
+        )
 
 
 def _details(path, checkpoint, experiment):
@@ -84,9 +105,17 @@ def _best(save, experiment):
         metric = re.sub(r"_\d+$", "", target)  # equal targets are numbered
         order = "min_key" if metric in lower_is_better else "max_key"
         found = Checkpointer(save).find_checkpoint(**{order: key})
-        weights = found.path / f"g_{target}.ckpt"
+        _refuse_damage(found.path)
+        weights = _weights(found.path, target)
         best[target] = weights, _details(found.path, found, experiment)
     return best
+
+
+def _weights(folder, target):
+    """Return the file of what is tested: an average, where a run makes one."""
+    learner = f"g_{target}.ckpt"
+    average = folder / f"{AVERAGE}{learner}"
+    return average if average.is_file() else folder / learner
 
 
 def _mappings(hyperparams):
@@ -96,10 +125,7 @@ def _mappings(hyperparams):
     """
     if not hyperparams.is_file():
         return []
-    try:
-        nodes = [ruamel.yaml.YAML().load(hyperparams)]
-    except ruamel.yaml.error.YAMLError as error:
-        raise UserError(f"{hyperparams} is damaged: {error}") from error
+    nodes = [read_yaml(hyperparams)]
     mappings = []
     while nodes:
         node = nodes.pop()

@@ -1,22 +1,28 @@
-"""Compare systems on the same utterances: ``evaluate.py`` of the recipes.
+"""Compare systems on the same utterances: ``okd-evaluate``, ``evaluate.py``.
 
     evaluate.py results/1 other/enhanced=theirs --clean clean/ --noisy noisy/
 
-``evaluate.py --help`` (equally ``python -m okd_brain.evaluation --help``) says
-what it reads, computes and writes.
+``evaluate.py`` of a recipe compares in the recipe's task, ``okd-evaluate`` in the
+one that ``--task`` names. ``--help`` says what they read, compute and write.
 """
 
+import argparse
 import logging
+from contextlib import suppress
+from math import isnan
 from pathlib import Path
 
 from okd_brain import cli, results
-from okd_brain.evaluation.tasks import ENHANCEMENT
-from okd_brain.files import check_writable
+from okd_brain.evaluation.tasks import ENHANCEMENT, LISTENING
+from okd_brain.files import check_writable, write_json
 from okd_brain.messages import UserError
 from okd_brain.metrics import METRICS, resolve_metrics
+from okd_brain.survival import owning
 
+TASKS = {"se": ENHANCEMENT, "le": LISTENING}
 SPLIT = "test"
 OUTPUTS = ("results.json", f"scores_{SPLIT}.csv", "breakdown.json")
+CONDITIONS = "conditions.json"  # of every utterance, for okd-report
 
 DESCRIPTION = """\
 {title}
@@ -35,8 +41,9 @@ and length up to 16 ms. Other rates than 16 kHz are converted.
 
 {log}
 
-With -o, FOLDER receives results.json (means), scores_test.csv (utterances) and
-breakdown.json (means by condition).
+With -o, FOLDER receives results.json (means), scores_test.csv (utterances),
+breakdown.json (means by condition), and samples (--samples utterances as files).
+okd-report makes a page of it, to hear and to compare.
 """
 
 EPILOG = """\
@@ -49,15 +56,15 @@ OKD_DEBUG=1 in the environment shows where an error comes from.
 """
 
 
-def main(argv=None, compared=ENHANCEMENT):
-    """Run ``evaluate.py``.
+def main(argv=None, compared=None):
+    """Run ``okd-evaluate``, or the ``evaluate.py`` of a recipe.
 
     Arguments
     ---------
     argv : list of str, optional
         Command line without the program's name; that of the process if None.
-    compared : ComparedTask
-        The task that the systems are compared in.
+    compared : ComparedTask, optional
+        The task that the systems are compared in; by default, ``--task`` says.
 
     Returns
     -------
@@ -65,10 +72,22 @@ def main(argv=None, compared=ENHANCEMENT):
         Exit status: 0 if everything is scored, 1 if something is not. A wrong
         command gives 2 before anything is enhanced or scored, Ctrl-C 130.
     """
-    arguments = _parser(compared).parse_args(argv)
+    prog, parents = "evaluate.py", []
+    if compared is None:
+        prog, parents = "okd-evaluate", [_task_parser()]
+        compared = TASKS[parents[0].parse_known_args(argv)[0].task]
+    arguments = _parser(compared, prog, parents).parse_args(argv)
     return cli.run(
-        _evaluate, arguments, compared, after_interrupt="Nothing was written."
+        _own_and_evaluate,
+        arguments,
+        compared,
+        after_interrupt="Nothing was written.",
     )
+
+
+def _own_and_evaluate(arguments, compared):
+    with owning(arguments.output):
+        return _evaluate(arguments, compared)
 
 
 def _evaluate(arguments, compared):
@@ -79,8 +98,9 @@ def _evaluate(arguments, compared):
     from okd_brain.scoring import Scorer
 
     logging.basicConfig(format="%(levelname)s: %(message)s")
-    metrics = resolve_metrics(arguments.metrics)
-    metrics += compared.task.reported
+    results.check_count("--samples", arguments.samples)
+    metrics = asked = resolve_metrics(arguments.metrics)
+    metrics = [*asked, *compared.task.reported]
     device = _device(arguments.device)
     scorer = Scorer(metrics, arguments.n_jobs)
     given = compared.pair(arguments.clean, arguments.given)
@@ -110,7 +130,36 @@ def _evaluate(arguments, compared):
     if folder is not None:
         results.write_results(folder, tested, scores)
         results.write_breakdown(folder / OUTPUTS[-1], breakdown, tested)
+        if conditions:
+            write_json(folder / CONDITIONS, conditions)
+        _write_samples(arguments, compared, systems, given, scores, asked)
     return int(any(of.failures for of in found.values()))
+
+
+def _write_samples(arguments, compared, systems, given, scores, metrics):
+    """Write the utterances that gained most and least, and some others."""
+    from okd_brain.signals import SAMPLE_RATE
+
+    unprocessed = compared.task.unprocessed
+    better = {metric.name: metric.higher_is_better for metric in metrics}
+    gained = results.gains(scores, unprocessed, better)
+    scored = {  # others have files that cannot be read
+        utterance: gain
+        for utterance, gain in gained.items()
+        if not all(map(isnan, scores[unprocessed][utterance].values()))
+    }
+    chosen = results.choose(scored, arguments.samples)
+    folder = results.SampleFolder(arguments.output, SAMPLE_RATE, chosen)
+    for utterance in chosen:
+        heard = {}
+        for system in systems:
+            with suppress(Exception):  # was reported when it was scored
+                clean, degraded, *_ = system.signals(given[utterance]).compared
+                heard.setdefault("clean", clean)
+                heard[system.name] = degraded
+        if heard:
+            folder.add(utterance, heard)
+    folder.close()
 
 
 def _compare(scorer, systems, files):
@@ -181,9 +230,23 @@ def _systems(arguments, compared, given, device):
     return own + systems
 
 
-def _parser(compared):
+def _task_parser():
+    """Return a parser of the one option that the others depend on."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(
+        "--task",
+        choices=TASKS,
+        default="se",
+        help="se: speech enhancement; le: listening enhancement, whose options "
+        "--task le --help shows (default: %(default)s)",
+    )
+    return parser
+
+
+def _parser(compared, prog, parents):
     parser = cli.make_parser(
-        prog="evaluate.py",
+        prog=prog,
+        parents=parents,
         description=DESCRIPTION.format(**compared.words),
         epilog=EPILOG,
     )
@@ -207,6 +270,13 @@ def _parser(compared):
     )
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", type=Path, help="for the scores"
+    )
+    parser.add_argument(
+        "--samples",
+        metavar="N",
+        type=int,
+        default=12,
+        help="utterances to hear and see, with -o (default: 12; 0: none)",
     )
     parser.add_argument(
         "--log",

@@ -104,8 +104,9 @@ ENHANCEMENT = ComparedTask(
     words={
         "title": """\
 Score several systems on the same utterances, beside the noisy speech itself.""",
-        "exports": "\
-an export folder, or a folder or hub id of SpeechBrain's MetricGAN+;",
+        "exports": """\
+an export folder, or a folder or hub id of SpeechBrain's MetricGAN+;
+  a name of okd-enhance --list-models;""",
         "enhanced": "that any other system has enhanced.",
         "log": """\
 There are tables by SNR, noise and speaker if a log of VoiceBank-DEMAND (lines

@@ -20,10 +20,11 @@ __getattr__, __dir__, __all__ = attach(
             "export_generator",
             "load_discriminator",
             "load_generator",
+            "pack_model",
             "read_generator",
         ],
         "onnx": ["export_onnx_step"],
         "sources": ["WEIGHTS"],
-        "weights": ["fill"],
+        "weights": ["fill", "save_weights"],
     },
 )

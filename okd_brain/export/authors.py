@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from okd_brain.discriminators import Discriminator
-from okd_brain.export.weights import load_weights
+from okd_brain.export.weights import check_finite, fill, load_weights
 from okd_brain.files import replacing
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.messages import UserError
@@ -247,7 +247,8 @@ def _fill(network, weights, source):
             f"{source} is not the network of the authors' code that would "
             f"become a {type(network).__name__}: {'; '.join(faults)}."
         )
-    network.load_state_dict({ours: weights[theirs] for ours, theirs in names})
+    check_finite(weights, source)
+    fill(network, {ours: weights[theirs] for ours, theirs in names}, source)
     return network
 
 

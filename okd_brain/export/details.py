@@ -1,14 +1,17 @@
 """The details of an exported generator, kept in its ``model.json``."""
 
-import json
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from okd_brain.export.sources import find_export
+from okd_brain.export.sources import NotFetched, export_file
+from okd_brain.files import read_json
 from okd_brain.generators import BandGainGenerator
 from okd_brain.messages import UserError
 from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
+
+logger = logging.getLogger(__name__)
 
 FILE = "model.json"
 
@@ -67,19 +70,24 @@ def read_details(source):
     Returns
     -------
     dict
-        Empty if the source has no ``model.json``, as published models of others.
+        Empty if the source has no ``model.json``, as published models of others;
+        with a warning, if that of a hub model cannot be fetched.
 
     Raises
     ------
     UserError
         If the file is not one that an export writes.
     """
-    path = Path(find_export(source)) / FILE
+    try:
+        path = export_file(source, FILE)
+    except NotFetched as error:  # its weights may lie here all the same
+        logger.warning("%s", error)
+        return {}
     if not path.is_file():
         return {}
     try:
-        return dict(json.loads(path.read_text("utf-8"))["details"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        return dict(read_json(path)["details"])
+    except (ValueError, LookupError, TypeError) as error:
         raise UserError(
             f"{path} is not what an export says of itself ({error!r})."
         ) from error

@@ -9,18 +9,22 @@ beside the generators, with the names of their heads, for fine-tuning.
 """
 
 import json
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
 from okd_brain import __version__
-from okd_brain.discriminators import Discriminator
+from okd_brain.discriminators import CHANNELS, Discriminator
 from okd_brain.export.details import FILE, json_values, task_of
-from okd_brain.export.sources import WEIGHTS, weights_path
+from okd_brain.export.sources import WEIGHTS, export_file, weights_path
 from okd_brain.export.texts import hyperparams_yaml, model_card
 from okd_brain.export.weights import fill, load_weights, save_weights
-from okd_brain.files import replacing_folder
+from okd_brain.files import CHECKSUMS, read_json, replacing_folder, seal
 from okd_brain.generators import GENERATORS
 from okd_brain.messages import UserError
+
+EXPORTED = ("hyperparams.yaml", WEIGHTS, FILE, "README.md")
+LICENCE = "LICENSE"
 
 
 def export_generator(generator, folder, *, name, details):
@@ -81,8 +85,7 @@ def export_generator(generator, folder, *, name, details):
         "details": json_values(details),
     }
     task = task_of(generator, details)
-    files = ("hyperparams.yaml", WEIGHTS, FILE, "README.md")
-    with _replacing_export(folder, files) as staged:
+    with _replacing_export(folder, EXPORTED) as staged:
         save_weights(generator, staged / WEIGHTS)
         _write(
             staged / "hyperparams.yaml",
@@ -90,6 +93,56 @@ def export_generator(generator, folder, *, name, details):
         )
         _write(staged / FILE, json.dumps(model, indent=2) + "\n")
         _write(staged / "README.md", model_card(**model))
+    return Path(folder)
+
+
+def pack_model(source, folder, licence):
+    """Make a model that can come with okd, or be given to others, of an export.
+
+    Weights become 16-bit floats, of half the size (``load_generator`` makes
+    32-bit ones of them, and so does SpeechBrain), the licence is added, and all
+    is sealed with checksums. In ``okd_brain/models`` the folder is a model of
+    okd, by the name of the folder.
+
+    Arguments
+    ---------
+    source : str or Path
+        As for ``load_generator``; its ``README.md`` becomes the card.
+    folder : str or Path
+        Where to write; replaces an older one.
+    licence : str or Path
+        The text of the licence of the weights.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    UserError
+        If there is no such export, or the folder holds files that this did not
+        write.
+
+    Example
+    -------
+    >>> from okd_brain.generators import CausalLSTMGenerator
+    >>> export, licence = getfixture("tmp_path") / "a", "Any use is allowed."
+    >>> _ = export_generator(CausalLSTMGenerator(), export, name="a", details={})
+    >>> length = (export.parent / "LICENSE").write_text(licence)
+    >>> model = pack_model(export, export.parent / "b", export.parent / "LICENSE")
+    >>> sorted(path.name for path in model.iterdir())[:3]
+    ['LICENSE', 'README.md', 'SHA256SUMS']
+    >>> (model / WEIGHTS).stat().st_size < 0.51 * (export / WEIGHTS).stat().st_size
+    True
+    """
+    generator = load_generator(source).half()
+    with _replacing_export(folder, (*EXPORTED, LICENCE, CHECKSUMS)) as staged:
+        save_weights(generator, staged / WEIGHTS)
+        for name in set(EXPORTED) - {WEIGHTS}:
+            shutil.copyfile(export_file(source, name), staged / name)
+        shutil.copyfile(licence, staged / LICENCE)
+        seal(staged)
     return Path(folder)
 
 
@@ -104,7 +157,7 @@ def load_generator(source):
     ---------
     source : str or Path
         A folder written by ``export_generator``, the output folder of a run with
-        one generator, a folder with SpeechBrain's published MetricGAN+, or its id
+        one generator, the name of a model that comes with okd, a folder with SpeechBrain's published MetricGAN+, or its id
         on the Hugging Face hub, such as "speechbrain/metricgan-plus-voicebank"
         (fetched once, then cached).
 
@@ -232,9 +285,14 @@ def load_discriminator(folder):
     """
     listing = Path(folder) / "discriminator.json"
     try:
-        entries = json.loads(listing.read_text("utf-8"))["discriminators"]
-        named = [(str(e["weights"]), tuple(e["heads"])) for e in entries]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        named = [
+            (entry["weights"], tuple(entry["heads"]))
+            for entry in read_json(listing)["discriminators"]
+        ]
+        for name, heads in named:
+            if not heads or {type(text) for text in (name, *heads)} != {str}:
+                raise ValueError(f"{name!r} and {heads!r} are no names")
+    except (ValueError, LookupError, TypeError) as error:
         raise UserError(
             f"{folder} is not a folder of exported discriminators: cannot read "
             f"{listing.name} in it ({error!r})."
@@ -243,11 +301,18 @@ def load_discriminator(folder):
     for file_name, heads in named:
         path = Path(folder) / file_name
         weights = load_weights(path)
-        first = weights.get("convolutions.0.weight_orig")
+        kernels = [
+            weights.get(f"convolutions.{i}.weight_orig")
+            for i in range(len(CHANNELS))
+        ]
+        sizes = {}
+        if all(getattr(kernel, "ndim", 0) == 4 for kernel in kernels):
+            sizes = {
+                "channels": kernels[0].shape[1],
+                "widths": [kernel.shape[0] for kernel in kernels],
+            }
         discriminator = Discriminator(
-            heads=len(heads),
-            channels=2 if first is None else first.shape[1],
-            normalise="norm.weight" in weights,
+            heads=len(heads), normalise="norm.weight" in weights, **sizes
         )
         loaded.append((fill(discriminator, weights, path), heads))
     return loaded

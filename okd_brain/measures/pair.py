@@ -34,10 +34,15 @@ class ReferenceHalves:
         """Half of WSS, LLR and segmental SNR (CompositeReference)."""
         return CompositeReference(self.reference)
 
-    @cached_property
-    def siib(self):
-        """Half of SIIB^Gauss (SIIBReference)."""
-        return SIIBReference(self.reference)
+    def siib(self, tile_seconds=None):
+        """Half of SIIB^Gauss, tiled or not (SIIBReference)."""
+        made = vars(self)
+        name = f"siib {tile_seconds}"
+        if name not in made:
+            made[name] = SIIBReference(
+                self.reference, tile_seconds=tile_seconds
+            )
+        return made[name]
 
     @cached_property
     def haspi(self):

@@ -148,9 +148,9 @@ def si_sdr(pair):
     return float(10 * np.log10(target_energy / distortion_energy))
 
 
-def siib(pair):
+def siib(pair, tile_seconds=None):
     """Return SIIB^Gauss in bits per second, 0 to 1335.8."""
-    return pair.halves.siib.score(pair.degraded)
+    return pair.halves.siib(tile_seconds).score(pair.degraded)
 
 
 def haspi(pair):

@@ -98,6 +98,8 @@ class SIIBReference:
         Length of the reference, and of what is compared with it.
     scale : float
         Gain that gives the reference unit variance.
+    tiles : int
+        How often both signals are repeated.
     active : numpy.ndarray
         [active], indices of the frames that are not pauses.
     floor : numpy.ndarray
@@ -142,10 +144,10 @@ class SIIBReference:
                 f" speech within {ACTIVE_RANGE_DB:.0f} dB of the loudest; the"
                 f" reference has {active.sum() / FRAMES_PER_SECOND} s"
             )
-        self._tiles = 1
+        self.tiles = 1
         if tile_seconds is not None:
             active_seconds = active.sum() / FRAMES_PER_SECOND
-            self._tiles = max(1, int(tile_seconds / active_seconds))
+            self.tiles = max(1, int(tile_seconds / active_seconds))
         reference = self._prepare(reference)
         self.active = np.flatnonzero(active_frames(reference))
         levels = log_power(reference, self.active)
@@ -214,7 +216,7 @@ class SIIBReference:
 
     def _prepare(self, signal):
         """Put a signal on the reference's scale and tile it."""
-        return np.tile(self.scale * signal, self._tiles)
+        return np.tile(self.scale * signal, self.tiles)
 
 
 def _stacks(spectrum):

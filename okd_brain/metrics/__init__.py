@@ -12,7 +12,7 @@ optimise. Scoring workers import this room, so nothing here imports torch.
 
 from okd_brain.metrics.power import POWER_RATIO_DB
 from okd_brain.metrics.record import Linear, Logistic, Metric
-from okd_brain.metrics.table import METRICS, with_curve
+from okd_brain.metrics.table import METRICS, tiled_siib, with_curve
 from okd_brain.metrics.targets import (
     Target,
     Term,
@@ -32,5 +32,6 @@ __all__ = [
     "heads_of",
     "parse_targets",
     "resolve_metrics",
+    "tiled_siib",
     "with_curve",
 ]

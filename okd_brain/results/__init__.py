@@ -19,10 +19,18 @@ __getattr__, __dir__, __all__ = attach(
             "read_conditions",
         ],
         "report": ["make_results", "write_breakdown", "write_results"],
+        "samples": [
+            "SampleFolder",
+            "check_count",
+            "choose",
+            "gains",
+            "spectrogram_db",
+        ],
         "statistics": [
             "CONFIDENCE",
             "interval_factor",
             "json_number",
+            "resampled_means",
             "seed_difference",
             "summarise_scores",
         ],

@@ -193,7 +193,13 @@ def _log(path, text):
 def _manifest(path, text):
     try:
         return _described(json.loads(text))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        OverflowError,  # of a whole number
+        RecursionError,
+    ) as error:
         raise UserError(f"{path}: is not a manifest: {error}") from error
 
 

@@ -109,6 +109,55 @@ def seed_difference(first, second):
     }
 
 
+def resampled_means(values, speakers, seed=0):
+    """Draw what means might have been with other seeds, speakers, utterances.
+
+    A hierarchical bootstrap (Davison and Hinkley, Bootstrap Methods and their
+    Application, 1997, section 3.8): each draw takes as many seeds, then as many
+    speakers, then of each drawn speaker as many utterances as there are, all
+    with replacement. All systems share a draw, so that differences between them
+    are paired.
+
+    Arguments
+    ---------
+    values : numpy.ndarray
+        Finite scores, [systems, seeds, utterances, metrics].
+    speakers : list of str
+        Of the utterances.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    numpy.ndarray
+        Means, [draws, systems, metrics].
+
+    Example
+    -------
+    >>> values = np.arange(4.0).reshape(1, 1, 4, 1)
+    >>> resampled_means(values, ["a", "a", "b", "b"]).shape
+    (2000, 1, 1)
+    """
+    rng = np.random.default_rng(seed)
+    _, seeds, utterances, _ = values.shape
+    of_speaker = {}
+    for index, speaker in enumerate(speakers):
+        of_speaker.setdefault(speaker, []).append(index)
+    groups = [np.array(group) for group in of_speaker.values()]
+    drawn = np.empty((RESAMPLES, values.shape[0], values.shape[3]))
+    for draw in drawn:
+        times = np.bincount(rng.integers(seeds, size=seeds), minlength=seeds)
+        weights = np.zeros(utterances)
+        for chosen in rng.integers(len(groups), size=len(groups)):
+            group = groups[chosen]
+            picked = group[rng.integers(len(group), size=len(group))]
+            np.add.at(weights, picked, 1)
+        weights /= weights.sum()
+        by_seed = np.tensordot(values, weights, axes=([2], [0]))
+        draw[:] = np.tensordot(by_seed, times / seeds, axes=([1], [0]))
+    return drawn
+
+
 def interval_factor(seeds):
     """Return t / sqrt(n), half the width of a mean's confidence interval.
 

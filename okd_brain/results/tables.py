@@ -5,7 +5,7 @@ import csv
 import numpy as np
 
 from okd_brain.files import write_csv
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, counted
 from okd_brain.results.statistics import CONFIDENCE, summarise_scores
 
 DESCRIBED = ("system", "utterance", "chosen_on")  # the rest are metrics
@@ -80,7 +80,7 @@ def results_tables(results, breakdown=None, scores=None):
     origins = results["checkpoints"]
     title = (
         f"{results['corpus']}, {results['split']}, "
-        f"{results['utterances']} utterances"
+        f"{counted(results['utterances'], 'utterance')}"
     )
     if scores is not None:
         title += f"; in parentheses, {100 * CONFIDENCE:.0f} % of the mean"
@@ -174,7 +174,7 @@ def write_rows(path, rows, columns=None):
     write_csv(path, [columns, *([row[key] for key in columns] for row in rows)])
 
 
-def read_scores(path):
+def read_scores(path, fewest=2):
     """Read a CSV file of scores per utterance.
 
     Arguments
@@ -183,6 +183,8 @@ def read_scores(path):
         A file of ``train.py`` or ``evaluate.py``, with the columns ``system``,
         ``utterance``, ``chosen_on`` and metrics; or one of ``okd-score``, which
         has no ``system``, so that the file's name takes its place.
+    fewest : int
+        Metrics that it must have; one has no correlation.
 
     Returns
     -------
@@ -192,37 +194,47 @@ def read_scores(path):
     Raises
     ------
     UserError
-        If the file has other columns, fewer than two metrics or no utterance,
-        names an utterance twice, or has a line with more or fewer cells than
-        the first or with a cell that is not a number.
+        If the file has other columns, too few metrics or no utterance,
+        names an utterance twice, or has a line that is not CSV, with more or
+        fewer cells than the first or with a cell that is not a number.
     """
     # Names of files that are not UTF-8 are written as they are.
     with open(
         path, newline="", encoding="utf-8", errors="surrogateescape"
     ) as file:
         reader = csv.DictReader(file, strict=True)
-        columns = reader.fieldnames or []
-        metrics = [column for column in columns if column not in DESCRIBED]
-        if "utterance" not in columns or len(metrics) < 2:
+        try:
+            return _scores(reader, path, fewest)
+        except csv.Error as error:
+            where = f"{path}, line {reader.reader.line_num}"
+            raise UserError(f"{where}: {error}") from error
+
+
+def _scores(reader, path, fewest):
+    columns = reader.fieldnames or []
+    metrics = [column for column in columns if column not in DESCRIBED]
+    if "utterance" not in columns or len(metrics) < fewest:
+        raise UserError(
+            f"{path} has the columns {', '.join(columns) or '(none)'}, but "
+            "a file of scores has utterance and at least "
+            f"{'two metrics' if fewest == 2 else 'one metric'}, and "
+            "may have system: as scores_test.csv of train.py and "
+            "evaluate.py, or okd-score -o scores.csv"
+        )
+    scores = {}
+    for row in reader:
+        where = f"{path}, line {reader.line_num}"
+        if None in row or None in row.values():
             raise UserError(
-                f"{path} has the columns {', '.join(columns) or '(none)'}, but "
-                "a file of scores has utterance and at least two metrics, and "
-                "may have system: as scores_test.csv of train.py and "
-                "evaluate.py, or okd-score -o scores.csv"
+                f"{where}: not {counted(len(columns), 'cell')}, as the first "
+                "line has"
             )
-        scores = {}
-        for row in reader:
-            where = f"{path}, line {reader.line_num}"
-            if None in row or None in row.values():
-                raise UserError(
-                    f"{where}: not {len(columns)} cells, as the first line has"
-                )
-            by_utterance = scores.setdefault(row.get("system", path.stem), {})
-            if row["utterance"] in by_utterance:
-                raise UserError(f"{where}: {row['utterance']} is there twice")
-            by_utterance[row["utterance"]] = {
-                metric: _number(row[metric], where) for metric in metrics
-            }
+        by_utterance = scores.setdefault(row.get("system", path.stem), {})
+        if row["utterance"] in by_utterance:
+            raise UserError(f"{where}: {row['utterance']} is there twice")
+        by_utterance[row["utterance"]] = {
+            metric: _number(row[metric], where) for metric in metrics
+        }
     if not scores:
         raise UserError(f"{path} has no utterance")
     return scores

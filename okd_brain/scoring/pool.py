@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import threading
 from collections import deque
 from concurrent.futures import Future
@@ -9,6 +10,7 @@ from concurrent.futures import Future
 from okd_brain.messages import UserError
 from okd_brain.scoring.item import OUT_OF_MEMORY, ItemScores
 from okd_brain.scoring.worker import Worker, WorkerLost
+from okd_brain.survival import SIGNALS
 
 TIMEOUT_SECONDS = 60.0  # for the shortest item
 TIMEOUT_FACTOR = 2.0
@@ -86,6 +88,9 @@ class ScoringPool:
 
     def _look_after(self, number):
         """Run in a thread: feed one process, and replace it when it is lost."""
+        # A scheduler tells all processes of a job to end, but this one decides
+        # when. Its workers, which inherit the mask, end with the pipe.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         worker = None
         while job := self._jobs.get(number):
             item, future = job

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from joblib import cpu_count
 
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, counted
 from okd_brain.metrics import resolve_metrics
 from okd_brain.scoring.cache import KeptScores, ScoreCache
 from okd_brain.scoring.item import (
@@ -251,7 +251,7 @@ class Scorer:
         names = range(len(rows)) if names is None else list(names)
         if len(names) != len(rows):
             raise ValueError(
-                f"There are {len(names)} names for {len(rows)} pairs"
+                f"{counted(len(names), 'name')} for {counted(len(rows), 'pair')}"
             )
         self.failures = [
             Failure(name, metric, reason)
@@ -261,9 +261,9 @@ class Scorer:
         ]
         if self.failures:
             logger.warning(
-                "%d scores of %d pairs could not be computed; the first: %s: %s",
-                len(self.failures),
-                len(rows),
+                "%s of %s could not be computed; the first: %s: %s",
+                counted(len(self.failures), "score"),
+                counted(len(rows), "pair"),
                 self.failures[0].utterance,
                 self.failures[0].reason,
             )

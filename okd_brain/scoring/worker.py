@@ -7,6 +7,7 @@ the main script, torch included, in every worker. A fresh interpreter with a
 pipe has none of these problems.
 """
 
+import contextlib
 import json
 import os
 import pickle
@@ -108,16 +109,16 @@ def serve(descriptor):
     connection = Connection(descriptor)
     try:
         task = pickle.loads(connection.recv())
+    except EOFError:
+        return
     except Exception as error:  # whatever importing a user's module raises
         connection.send(f"{type(error).__name__}: {error}")
         return
-    connection.send(READY)
-    while True:
-        try:
-            item = connection.recv()
-        except EOFError:
-            return
-        connection.send(task(item))
+    # The pipe breaks when the parent is killed; nobody waits for an answer then.
+    with contextlib.suppress(EOFError, OSError):
+        connection.send(READY)
+        while True:
+            connection.send(task(connection.recv()))
 
 
 def _cause_of_death(code):

@@ -191,6 +191,11 @@ class FrameStream(abc.ABC):
 
     def _checked(self, chunk, name):
         """Return a chunk as float32, where the generator is."""
+        if not isinstance(chunk, (np.ndarray, torch.Tensor)):
+            raise UserError(
+                f"A chunk of the {name} is a torch.Tensor or a numpy.ndarray; "
+                f"got {type(chunk).__name__}."
+            )
         if isinstance(chunk, np.ndarray):
             chunk = chunk.copy()  # torch takes no read-only arrays
             if chunk.ndim == 2 and chunk.shape[1] == 1:

@@ -21,7 +21,7 @@ READ_BYTES = 2**16  # at most, to bound memory if the input is a file
 HEADERS = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg"}
 
 
-def enhance_pcm(generator, source, sink):
+def enhance_pcm(generator, source, sink, *, dry=0.0):
     """Enhance raw PCM (16-bit little-endian, 16 kHz) as it arrives.
 
     The input has one channel, noisy speech, or, for a generator of listening
@@ -39,6 +39,9 @@ def enhance_pcm(generator, source, sink):
         Where to read from, up to its end.
     sink : io.BufferedIOBase or io.RawIOBase
         Where to write, as many samples as were read of each channel.
+    dry : float
+        Share of noisy speech in the output, from 0 to 1; listening enhancement
+        has none.
 
     Raises
     ------
@@ -60,8 +63,11 @@ def enhance_pcm(generator, source, sink):
     # A pipe takes any amount, so whatever is final goes out at once: multiples
     # of 256 samples.
     listening = isinstance(generator, BandGainGenerator)
-    kind = StreamingListeningEnhancer if listening else StreamingEnhancer
-    enhancer = kind(generator, chunk_samples=N_FFT // 2)
+    hop = N_FFT // 2
+    if listening:
+        enhancer = StreamingListeningEnhancer(generator, chunk_samples=hop)
+    else:
+        enhancer = StreamingEnhancer(generator, chunk_samples=hop, dry=dry)
     channels = len(enhancer.channels)
     frame_bytes = channels * SAMPLE.itemsize
     clipped = False
@@ -103,13 +109,15 @@ def enhance_pcm(generator, source, sink):
         )
 
 
-def enhance_stdin(generator):
+def enhance_stdin(generator, *, dry=0.0):
     """Enhance standard input to standard output until either ends, or Ctrl-C.
 
     Arguments
     ---------
     generator : CausalLSTMGenerator or BandGainGenerator
         In evaluation mode.
+    dry : float
+        As for ``enhance_pcm``.
 
     Raises
     ------
@@ -117,7 +125,7 @@ def enhance_stdin(generator):
         As ``enhance_pcm``.
     """
     try:
-        enhance_pcm(generator, sys.stdin.buffer, sys.stdout.buffer)
+        enhance_pcm(generator, sys.stdin.buffer, sys.stdout.buffer, dry=dry)
     except (BrokenPipeError, KeyboardInterrupt):
         # The usual ends of a live stream. Python writes what is left in stdout
         # at exit, which would fail again: send it nowhere.

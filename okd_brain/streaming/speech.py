@@ -9,15 +9,27 @@ import torch
 from speechbrain.processing.features import spectral_magnitude
 
 from okd_brain.generators import CausalLSTMGenerator
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, check_share
+from okd_brain.signals import SAMPLE_RATE
 from okd_brain.streaming.frames import FrameStream
 
 
 class StreamingEnhancer(FrameStream):
     """Enhance noisy speech as it arrives.
 
-    The generator is a ``CausalLSTMGenerator``. Arguments, delay and errors are
-    those of ``FrameStream``.
+    The generator is a ``CausalLSTMGenerator``. Other arguments, delay and errors
+    are those of ``FrameStream``.
+
+    Arguments
+    ---------
+    generator : CausalLSTMGenerator
+        In evaluation mode.
+    sample_rate : int
+        16000 Hz.
+    chunk_samples : int
+        See ``FrameStream``.
+    dry : float
+        Share of the input in the output, from 0 to 1.
 
     Example
     -------
@@ -29,6 +41,13 @@ class StreamingEnhancer(FrameStream):
     >>> len(enhancer.flush())
     511
     """
+
+    def __init__(
+        self, generator, sample_rate=SAMPLE_RATE, *, chunk_samples=1, dry=0.0
+    ):
+        super().__init__(generator, sample_rate, chunk_samples=chunk_samples)
+        check_share("dry", dry)
+        self._dry = dry
 
     @staticmethod
     def _check_generator(generator):
@@ -48,4 +67,7 @@ class StreamingEnhancer(FrameStream):
         magnitude = spectral_magnitude(torch.view_as_real(spectrum), power=0.5)
         noisy = torch.log1p(magnitude)
         mask, self._memory = self.generator.step(noisy[None], self._memory)
-        return torch.polar(torch.expm1(mask[0] * noisy), spectrum.angle())
+        enhanced = torch.polar(torch.expm1(mask[0] * noisy), spectrum.angle())
+        if not self._dry:
+            return enhanced
+        return self._dry * spectrum + (1 - self._dry) * enhanced

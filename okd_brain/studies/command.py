@@ -7,7 +7,9 @@ from pathlib import Path
 
 from okd_brain import cli
 from okd_brain.files import check_writable
+from okd_brain.messages import counted
 from okd_brain.studies.file import read_study
+from okd_brain.survival import owning
 
 TABLES = ("table.json", "table.csv", "table.md")
 
@@ -34,7 +36,7 @@ def main(recipe, argv=None):
         if arguments.seeds.count(seed) > 1:
             parser.error(f"--seeds: {seed} is given twice")
     return cli.run(
-        _study,
+        _own_and_study,
         recipe,
         arguments,
         rest,
@@ -42,9 +44,20 @@ def main(recipe, argv=None):
     )
 
 
-def _study(recipe, arguments, rest):
+def _own_and_study(recipe, arguments, rest):
+    folder = arguments.output_folder or Path("results") / (
+        Path(arguments.study).stem
+    )
+    if arguments.table_only:  # also while a study is at work
+        return _study(recipe, arguments, rest, Path(folder))
+    with owning(folder):
+        return _study(recipe, arguments, rest, Path(folder))
+
+
+def _study(recipe, arguments, rest, folder):
     # Here, as they take seconds, which --help does not need.
     from speechbrain.utils.logger import get_logger
+    from tqdm.contrib.logging import logging_redirect_tqdm
 
     from okd_brain.studies import runs as launching
     from okd_brain.studies.plan import (
@@ -59,7 +72,6 @@ def _study(recipe, arguments, rest):
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     study_file = Path(arguments.study)
-    folder = Path(arguments.output_folder or Path("results") / study_file.stem)
     study = read_study(study_file, recipe / "hparams")
     runs = plan_runs(study, arguments.seeds, parse_overrides(rest), folder)
     for name in TABLES:
@@ -72,13 +84,16 @@ def _study(recipe, arguments, rest):
         for run in runs:
             record_options(run, recipe / "hparams/schedules/mini.yaml")
         launcher = _launcher(arguments, folder)
-        launching.run_all(runs, launcher, recipe / "train.py", update_table)
+        with logging_redirect_tqdm():
+            launching.run_all(runs, launcher, recipe / "train.py", update_table)
     cli.show(update_table().removesuffix("\n"))
     missing = [run.name for run in runs if not run.is_done]
     if missing:
         get_logger(__name__).error(
-            "%d of %d runs are missing: %s",
-            *(len(missing), len(runs), "; ".join(missing)),
+            "%d of %s missing: %s",
+            len(missing),
+            counted(len(runs), "run is", "runs are"),
+            "; ".join(missing),
         )
     return 1 if missing else 0
 
@@ -94,10 +109,13 @@ def _launcher(arguments, folder):
 def _parser():
     parser = cli.make_parser(
         description="Run a list of experiments for several seeds and make one "
-        "table of them.\nWhatever is not listed here goes to every train.py.",
+        "table of them.\nWhatever is not listed here goes to every run of train.py.",
         allow_abbrev=False,
     )
-    parser.add_argument("study", help="its YAML, such as studies/table2.yaml")
+    parser.add_argument(
+        "study",
+        help="its YAML, such as studies/table2.yaml; to okd-study also its name",
+    )
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[1], metavar="N"
     )

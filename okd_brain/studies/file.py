@@ -20,14 +20,14 @@
                 pesq: {pesq: 3.24, csig: 4.23}
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
 
-import ruamel.yaml
-
+from okd_brain.config import read_yaml
 from okd_brain.messages import UserError, offer
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -81,15 +81,15 @@ def read_study(path, hparams_folder):
     path = Path(path)
     if not path.is_file():
         raise UserError(f"There is no file {path}; a study's YAML is expected.")
-    try:
-        tree = ruamel.yaml.YAML(typ="safe").load(path)
-    except ruamel.yaml.error.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {error}") from error
-    tree = _mapping(path, "the file", tree)
+    tree = _mapping(path, "the file", read_yaml(path, "safe"))
     known = ["metrics", "options", "preparations", "methods"]
     _refuse_unknown(path, "the file", tree, known)
     metrics = tree.get("metrics")
-    if not isinstance(metrics, list) or not metrics:
+    if not (
+        isinstance(metrics, list)
+        and metrics
+        and all(isinstance(metric, str) for metric in metrics)
+    ):
         raise UserError(
             f"{path}: metrics is {metrics!r}, but it must be a list of names "
             "such as [pesq, csig]."
@@ -125,7 +125,7 @@ def _entry(path, name, value, section, common, hparams_folder):
     extra = "in_table" if preparation else "paper"
     _refuse_unknown(path, name, value, ["experiment", "options", extra])
     experiment = hparams_folder / f"{value.get('experiment', name)}.yaml"
-    if not experiment.is_file():
+    if not os.path.isfile(experiment):
         known = sorted(file.stem for file in hparams_folder.glob("*.yaml"))
         raise UserError(
             f"{path}, {name}: there is no {experiment}"
@@ -166,6 +166,9 @@ def _mapping(path, where, value):
             f"{path}: {where} holds {value!r}, but 'key: value' lines are "
             "expected."
         )
+    for key in value:
+        if not isinstance(key, str):
+            raise UserError(f"{path}: {where} has the key {key!r}, not a name.")
     return value
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from okd_brain.config import differing, read_experiment
-from okd_brain.files import write_json
+from okd_brain.files import read_json, write_json
 from okd_brain.messages import UserError
 from okd_brain.studies.file import PLACEHOLDER, RESERVED, Entry
 
@@ -16,6 +16,7 @@ IRRELEVANT = (
     *("output_folder", "overwrite", "score_cache", "n_jobs", "num_workers"),
     *("ckpt_interval_minutes", "ckpt_interval_steps"),
     *("noprogressbar", "use_tensorboard", "tensorboard_train_logger"),
+    *("use_wandb", "samples"),
 )
 """Options that results do not depend on: they change place, speed or display."""
 
@@ -165,7 +166,7 @@ def record_options(run, default_schedule):
             "--output_folder."
         )
     else:
-        _compare(run, json.loads(record.read_text("utf-8")), options)
+        _compare(run, read_json(record), options)
 
 
 def _compare(run, there, options):

@@ -1,9 +1,10 @@
 """Run what a study still lacks, on this machine or on a Slurm cluster.
 
 A launcher has ``free`` (how many more runs it takes now), ``launch(commands)``,
-which starts them and returns a job for each (``UserError``: somebody else writes
-to a log), and ``stop()``, which ends all. A job is a ``concurrent.futures.Future`` of the exit code or submitit's
-``Job``, which has the same methods.
+which starts them and returns a job for each, ``tries_again`` (whether a run that
+a signal has ended is launched once more), and ``stop()``, which ends all. A job
+is a ``concurrent.futures.Future`` of the exit code or submitit's ``Job``, which
+has the same methods.
 """
 
 import contextlib
@@ -16,10 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from filelock import lock_descriptor
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, counted
+from okd_brain.studies.watch import Watch
+from okd_brain.survival import TOLD_TO_END, describe_owner, is_in_use
 
 logger = get_logger(__name__)
 
@@ -56,10 +58,15 @@ def run_all(runs, launcher, train, on_end=lambda: None):
         If a process that this call did not start is at work on a run.
     """
     waiting = [run for run in runs if not run.is_done]
-    logger.info("%d of %d runs are to do.", len(waiting), len(runs))
+    logger.info(
+        "%d of %s to do.",
+        len(waiting),
+        counted(len(runs), "run is", "runs are"),
+    )
     # Remembered, not looked up: a shared file system may show files late.
     done = set(runs) - set(waiting)
     running, failed = {}, []
+    watch = Watch()
     try:
         while waiting or running:
             for run in [run for run, job in running.items() if job.done()]:
@@ -69,6 +76,9 @@ def run_all(runs, launcher, train, on_end=lambda: None):
                 if code == 0:
                     done.add(run)
                     logger.info("%s: done.", run.name)
+                elif code == TOLD_TO_END and launcher.tries_again:
+                    waiting.append(run)
+                    logger.warning("%s: told to end; goes on.", run.name)
                 else:
                     failed.append(run)
                     logger.error(
@@ -82,14 +92,23 @@ def run_all(runs, launcher, train, on_end=lambda: None):
                 logger.error("%s: not started, what it needs failed.", run.name)
             ready = [run for run in waiting if done.issuperset(run.needs)]
             ready = ready[: min(len(ready), launcher.free)]
+            for run in ready:
+                if is_in_use(run.folder):
+                    raise UserError(
+                        f"{run.folder} is in use: {describe_owner(run.folder)} "
+                        "writes to it. Another study.py has left a run behind, "
+                        "or somebody has started it by hand. End that first."
+                    )
             if ready:
                 jobs = launcher.launch([_command(train, run) for run in ready])
                 for run, job in zip(ready, jobs, strict=True):
                     waiting.remove(run)
                     running[run] = job
                     logger.info("%s: started, see %s", run.name, run.log)
+            watch.update(running)
             time.sleep(POLL_SECONDS)
     finally:
+        watch.update(())
         launcher.stop()
     return failed
 
@@ -110,6 +129,8 @@ class LocalLauncher:
         As ``train.py --device`` takes them; None leaves the choice to
         ``train.py``.
     """
+
+    tries_again = False  # whoever ends a run here wants it to end
 
     def __init__(self, devices):
         self._devices = list(devices)
@@ -134,7 +155,7 @@ class LocalLauncher:
         for slot, command in zip(self._free_slots(), commands, strict=False):
             device = self._devices[slot]
             chosen = [] if device is None else [f"--device={device}"]
-            with _own(command.log) as log:
+            with open(command.log, "ab") as log:
                 process = subprocess.Popen(
                     [*command.arguments, *chosen],
                     stdout=log,
@@ -168,6 +189,7 @@ class SlurmLauncher:
     """
 
     free = float("inf")  # Slurm has the queue
+    tries_again = True
 
     def __init__(self, executor):
         self._executor = executor
@@ -176,7 +198,10 @@ class SlurmLauncher:
     def launch(self, commands):
         """Submit commands as one array and return its jobs."""
         with self._executor.batch():
-            jobs = [self._executor.submit(run_command, one) for one in commands]
+            jobs = [
+                self._executor.submit(RequeuedCommand(), one)
+                for one in commands
+            ]
         self._jobs += jobs
         return jobs
 
@@ -231,33 +256,52 @@ def slurm_launcher(settings, folder):
     return SlurmLauncher(executor)
 
 
-def run_command(command):
-    """Run a ``Command`` to its end and return its exit code."""
-    with _own(command.log) as log:
-        return subprocess.run(
-            command.arguments, stdout=log, stderr=subprocess.STDOUT
-        ).returncode
+class RequeuedCommand:
+    """Run a ``Command`` to its end, over as many Slurm jobs as that takes.
 
-
-@contextlib.contextmanager
-def _own(path):
-    """Open a log that is ours alone until the program that writes it ends.
-
-    The lock belongs to the open file, which the program inherits: it outlives
-    a study.py that is killed.
+    What submitit calls in a job. Before Slurm ends the job (its time is up, or
+    another one comes first), submitit calls ``checkpoint`` and puts the job
+    back into the queue.
     """
-    with open(path, "ab") as log:
-        try:
-            is_ours = lock_descriptor(log.fileno(), blocking=False)
-        except OSError as error:
-            logger.warning("%s cannot be locked: %s", path, error)
-            is_ours = True
-        if not is_ours:
-            raise UserError(
-                f"{path} is being written: another study.py is at work in this "
-                "output folder, or has left a run behind. End that first."
+
+    def __call__(self, command):
+        """Return the exit code.
+
+        Arguments
+        ---------
+        command : Command
+            That goes on where it was when it is started again.
+
+        Returns
+        -------
+        int
+        """
+        with open(command.log, "ab") as log:
+            self.process = subprocess.Popen(
+                command.arguments, stdout=log, stderr=subprocess.STDOUT
             )
-        yield log
+        while (code := self.process.poll()) is None:
+            time.sleep(POLL_SECONDS)  # `wait` would keep `checkpoint` waiting
+        return code
+
+    def checkpoint(self, command):
+        """Let the command save what it has done; return what is to be requeued.
+
+        Arguments
+        ---------
+        command : Command
+            That is running.
+
+        Returns
+        -------
+        submitit.helpers.DelayedSubmission
+        """
+        from submitit.helpers import DelayedSubmission
+
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(SECONDS_TO_STOP)
+        return DelayedSubmission(RequeuedCommand(), command)
 
 
 def _command(train, run):

@@ -1,12 +1,11 @@
 """The table of a study: means and spread over seeds, the paper's figures."""
 
 import itertools
-import json
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from okd_brain.files import write_json, write_text
+from okd_brain.files import read_json, write_json, write_text
 from okd_brain.results import (
     CONFIDENCE,
     chosen_on_test,
@@ -85,7 +84,7 @@ def _collect(study, runs):
             row_of(run.entry, generator)
         if not (run.is_done and run.entry.in_table):
             continue
-        results = json.loads(run.results_file.read_text(encoding="utf-8"))
+        results = read_json(run.results_file)
         corpus = results["corpus"]
         if chosen_on_test(results):
             optimistic.add(run.entry.name)

@@ -1,11 +1,18 @@
 """What every task promises: the one path from a batch to waves, scores and labels."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from okd_brain.signals import SAMPLE_RATE, SpectralAnalysis, sample_counts
+
+POWERS = (0.3, 0.6, 0.8, 1.25, 1.5, 2.0)  # of what a generator multiplies by
+TILTS_DB = (-6.0, -2.0, 2.0, 6.0)  # from the lowest to the highest bin
+GAINS_DB = (1.0, 2.0, 4.0)  # standard deviation
+GAIN_FRAMES, GAINS_ACROSS = 16, 9  # independent ones every 256 ms, and so many
+SHARES = (0.05, 0.15, 0.4)  # of the way to another spectrum
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,9 @@ class Task(ABC):
 
     A task answers four questions: what the generator sees (``inputs``), how its
     output becomes a wave (``enhance``), what is scored (``scored_pairs``), and
-    what the discriminator sees (``discriminator_input``).
+    what the discriminator sees (``discriminator_input``). To measure fidelity it
+    also says what of an output can be changed: a *decision*, from which the
+    rest of the output follows (``decide``, ``carry_out``, ``aim``, ``edits``).
 
     Arguments
     ---------
@@ -194,6 +203,76 @@ class Task(ABC):
         """Return the spectrum [batch, frames, bins] that the warm-up aims at."""
 
     @abstractmethod
+    def decide(self, generator, inputs):
+        """Return what a generator decides for an analysed batch.
+
+        Arguments
+        ---------
+        generator : torch.nn.Module
+            Of ``okd_brain.generators``.
+        inputs : object
+            From ``inputs``.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, frames, bins], float32: log1p magnitudes in speech
+            enhancement, gains of bands in dB in listening enhancement.
+        """
+
+    @abstractmethod
+    def carry_out(self, decision, inputs):
+        """Return what a decision makes of a batch; differentiable.
+
+        Arguments
+        ---------
+        decision : torch.Tensor
+            [batch, frames, bins], any such tensor.
+        inputs : object
+            The analysed batch.
+
+        Returns
+        -------
+        Enhanced
+        """
+
+    @abstractmethod
+    def aim(self, inputs):
+        """Return the decision that supervised training aims at.
+
+        Arguments
+        ---------
+        inputs : object
+            The analysed batch.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, frames, bins].
+        """
+
+    @abstractmethod
+    def edits(self, decision, aim, inputs, seed):
+        """Yield edits of a decision such as a generator might make.
+
+        Arguments
+        ---------
+        decision : torch.Tensor
+            [1, frames, bins], of one utterance.
+        aim : torch.Tensor
+            [1, frames, bins], from ``aim``.
+        inputs : object
+            The analysed utterance.
+        seed : int
+            Decides what is random.
+
+        Yields
+        ------
+        (str, torch.Tensor)
+            Kind of edit, and the edited decision.
+        """
+
+    @abstractmethod
     def unprocessed_wave(self, batch):
         """Return the wave that no generator touched, [batch, samples]."""
 
@@ -220,6 +299,44 @@ class Task(ABC):
             listener's noise is heard as well; float32, 1-D, cut to each item's
             own length.
         """
+
+
+def level_changes(frames, bins, seed) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield smooth changes of level over time and frequency.
+
+    Arguments
+    ---------
+    frames : int
+        How many.
+    bins : int
+        How many.
+    seed : int
+        Decides what is random; the same on every device.
+
+    Yields
+    ------
+    (str, torch.Tensor)
+        Kind of change, and dB that broadcast to [1, frames, bins], on the CPU.
+
+    Example
+    -------
+    >>> kind, tilt = next(level_changes(100, 257, seed=1))
+    >>> kind, tilt[0].item(), tilt[-1].item()
+    ('smooth tilt', 3.0, -3.0)
+    """
+    ramp = torch.linspace(-0.5, 0.5, bins)
+    for tilt in TILTS_DB:
+        yield "smooth tilt", tilt * ramp
+    random = torch.Generator().manual_seed(seed)
+    for size in GAINS_DB:
+        shape = 1, 1, 2 + frames // GAIN_FRAMES, GAINS_ACROSS
+        (gains,) = torch.nn.functional.interpolate(
+            size * torch.randn(shape, generator=random),
+            (frames, bins),
+            mode="bilinear",
+            align_corners=True,
+        )
+        yield "smooth gain", gains
 
 
 def without_padding(wave, samples):

@@ -13,17 +13,26 @@ import torch
 from okd_brain.measures import is_constant
 from okd_brain.messages import UserError
 from okd_brain.metrics import POWER_RATIO_DB
-from okd_brain.signals import SAMPLE_RATE, sample_counts
+from okd_brain.signals import BAND_EXPONENT, SAMPLE_RATE, sample_counts
 from okd_brain.tasks.bands import (
     BandGains,
     amplitude_gains,
     at_power_of,
     bin_power,
 )
-from okd_brain.tasks.base import Enhanced, Task, cut_waves, without_padding
+from okd_brain.tasks.base import (
+    POWERS,
+    SHARES,
+    Enhanced,
+    Task,
+    cut_waves,
+    level_changes,
+    without_padding,
+)
 from okd_brain.tasks.ssdrc import ssdrc
 
 EQUAL_POWER = ("utterance", "frame")
+MAX_GAIN_DB = 13.9  # of a band: what the generators can give
 
 
 @dataclass(frozen=True)
@@ -206,6 +215,31 @@ class ListeningEnhancement(Task):
         return self._band_gains.gains(
             generator, inputs.clean, inputs.noise, power, frames
         )
+
+    def decide(self, generator, inputs):
+        """Return gains of bands in dB, before they are scaled to equal power."""
+        seen = torch.cat([inputs.clean, inputs.noise], dim=-1)
+        return 10 * generator(seen).float().log10()
+
+    def carry_out(self, decision, inputs):
+        """Return what the device plays with these gains, at equal power."""
+        return self.enhance(lambda _: 10 ** (decision / 10), inputs)
+
+    def aim(self, inputs):
+        """Return the gains of SSDRC in dB, as far as a generator's reach."""
+        ratio = self.supervised_target(inputs) / inputs.clean
+        gains = 10 / BAND_EXPONENT * ratio.log10()
+        return gains.clamp(-MAX_GAIN_DB, MAX_GAIN_DB)
+
+    def edits(self, decision, aim, inputs, seed):
+        """Yield gains to a power, other levels, and blends with SSDRC's."""
+        _, frames, bands = decision.shape
+        for power in POWERS:
+            yield "gain power", power * decision
+        for kind, gains in level_changes(frames, bands, seed):
+            yield kind, decision + gains.to(decision)
+        for share in SHARES:
+            yield "blend with SSDRC", decision.lerp(aim, share)
 
     def judged(self, source, batch, inputs):
         """Return the compressed bands that the discriminator judges."""

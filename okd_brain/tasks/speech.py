@@ -4,8 +4,16 @@ from dataclasses import dataclass
 
 import torch
 
-from okd_brain.signals import relative_frames, sample_counts
-from okd_brain.tasks.base import Enhanced, Task, cut_waves, without_padding
+from okd_brain.signals import MASK_FLOOR, relative_frames, sample_counts
+from okd_brain.tasks.base import (
+    POWERS,
+    SHARES,
+    Enhanced,
+    Task,
+    cut_waves,
+    level_changes,
+    without_padding,
+)
 
 
 @dataclass(frozen=True)
@@ -106,12 +114,36 @@ class SpeechEnhancement(Task):
     def enhance(self, generator, batch):
         """Enhance a batch with ``noisy_sig``, or an analysed one."""
         inputs = batch if isinstance(batch, Inputs) else self.inputs(batch)
-        return self.resynthesise(self.estimate(generator, inputs), inputs)
+        return self.carry_out(self.estimate(generator, inputs), inputs)
 
-    def resynthesise(self, spectrum, inputs):
+    def decide(self, generator, inputs):
+        """Return log1p magnitudes, as ``estimate`` does."""
+        return self.estimate(generator, inputs)
+
+    def carry_out(self, decision, inputs):
         """Return log1p magnitudes with their wave, of the noisy phase."""
-        wave = self.analysis.resynthesise(spectrum, inputs.noisy_wave)
-        return Enhanced(spectrum=spectrum, wave=wave, samples=inputs.samples)
+        decision = decision.clamp(min=0)
+        wave = self.analysis.resynthesise(decision, inputs.noisy_wave)
+        return Enhanced(spectrum=decision, wave=wave, samples=inputs.samples)
+
+    def aim(self, inputs):
+        """Return the clean log1p magnitude."""
+        return inputs.clean
+
+    def edits(self, decision, aim, inputs, seed):
+        """Yield other masks, levels, and blends with noisy and clean speech."""
+        _, frames, bins = decision.shape
+        mask = decision / inputs.noisy.clamp(min=1e-8)
+        for power in POWERS:
+            edited = (mask**power).clamp(min=MASK_FLOOR)
+            yield "mask power", edited * inputs.noisy
+        for kind, gains in level_changes(frames, bins, seed):
+            factors = 10 ** (gains.to(decision) / 20)
+            yield kind, torch.log1p(torch.expm1(decision) * factors)
+        for share in SHARES:
+            yield "noise put back", decision.lerp(inputs.noisy, share)
+        for share in SHARES:
+            yield "blend with clean", decision.lerp(aim, share)
 
     def judged(self, source, batch, inputs):
         """Return the log1p magnitude that the discriminator judges."""

@@ -1,9 +1,17 @@
-"""What a checkpoint says of itself, and the choice of the best for each target."""
+"""What a checkpoint says of itself, and the choice of the best for each target.
+
+In its meta, "epoch" is the one whose end it is, or `WITHIN` the one that it lies
+in; "unixtime" orders them, though clocks may be set back; `SEALED` names the file
+of its checksums.
+"""
 
 import json
+import time
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 
+import torch
 from speechbrain.utils.checkpoints import (
     mark_as_loader,
     mark_as_saver,
@@ -13,6 +21,8 @@ from speechbrain.utils.checkpoints import (
 
 from okd_brain.messages import UserError
 
+SEALED = "checksums"  # before that was in the meta, there were none
+WITHIN = "within_epoch"
 AVERAGE = "average_"  # of the weights; before the name of the generator
 
 
@@ -36,6 +46,92 @@ class StepCounter(Counter):
     def _load(self, path, end_of_epoch):
         self.clear()
         self.update(json.loads(Path(path).read_text()))
+
+
+def later_than(checkpoints):
+    """Return a time that is later than those of all checkpoints.
+
+    Arguments
+    ---------
+    checkpoints : list of Checkpoint
+        That are there.
+
+    Returns
+    -------
+    float
+        Seconds since 1970: now, unless the clock was set back, or is another
+        machine's.
+    """
+    newest = max((c.meta["unixtime"] for c in checkpoints), default=0.0)
+    return max(time.time(), newest + 0.001)
+
+
+def place_of(checkpoint):
+    """Return where in the run a checkpoint is, as text."""
+    if WITHIN in checkpoint.meta:
+        return f"within epoch {checkpoint.meta[WITHIN]}"
+    if "epoch" in checkpoint.meta:
+        return f"the end of epoch {checkpoint.meta['epoch']}"
+    return "within an epoch"
+
+
+def what_is_lost(damaged, chosen):
+    """Return what has to be done again after damage, as text.
+
+    Arguments
+    ---------
+    damaged : list of Checkpoint
+        Newer ones, the newest first; those without a meta are unknown.
+    chosen : Checkpoint
+        That is whole.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> from speechbrain.utils.checkpoints import Checkpoint
+    >>> old, new = (Checkpoint(None, {"epoch": n}, {}) for n in (3, 12))
+    >>> what_is_lost([new], old)
+    '9 epochs are done again, 4 to 12'
+    """
+    ends = [_epochs_done(c.meta) for c in damaged]
+    first = _epochs_done(chosen.meta)
+    last = max((end for end in ends if end is not None), default=None)
+    if first is None or last is None:
+        return "what was done since is done again"
+    if last == first:
+        return "part of an epoch is done again"
+    if last == first + 1:
+        return f"1 epoch is done again, {last}"
+    return f"{last - first} epochs are done again, {first + 1} to {last}"
+
+
+def _epochs_done(meta):
+    return meta.get("epoch", meta[WITHIN] - 1 if WITHIN in meta else None)
+
+
+def bytes_of(recoverables):
+    """Return about how many bytes the tensors of some objects take on disk.
+
+    Arguments
+    ---------
+    recoverables : iterable of object
+        Those without a ``state_dict`` count as nothing.
+
+    Returns
+    -------
+    int
+
+    Example
+    -------
+    >>> bytes_of([torch.nn.Linear(9, 1), "no network"])
+    40
+    """
+    states = [o.state_dict() for o in recoverables if hasattr(o, "state_dict")]
+    leaves = torch.utils._pytree.tree_leaves(states)
+    return sum(x.nbytes for x in leaves if isinstance(x, torch.Tensor))
 
 
 class Selection:
@@ -129,7 +225,7 @@ class Selection:
         }
 
     def keep(self, stages):
-        """Return arguments of ``save_and_keep_only`` that keep the best."""
+        """Return arguments of ``delete_checkpoints`` that keep the best."""
         keys = {"max_keys": [], "min_keys": []}
         for stage in stages:
             for target in self.targets:
@@ -199,3 +295,62 @@ def load_generators(checkpoint, generators):
     origin["checkpoint"] = checkpoint.path.name
     origin["chosen_on"] = checkpoint.meta.get("chosen_on", "valid")
     return dict.fromkeys([target.name for target in generators], origin)
+
+
+class Averages:
+    """Moving averages of the weights of generators.
+
+    What is validated, tested and exported: the average of the last updates is
+    better than the last update, whose batch was small.
+
+    Arguments
+    ---------
+    generators : dict
+        Target -> torch.nn.Module that learns.
+    decay : float or None
+        Share of the average that stays in each update, in (0, 1); None takes
+        the generators themselves.
+
+    Raises
+    ------
+    UserError
+        If the decay is another.
+    """
+
+    def __init__(self, generators, decay=None):
+        if decay is not None and not 0 < decay < 1:
+            raise UserError(
+                f"average_decay is {decay!r}, must be between 0 and 1 (0.97 "
+                "averages about the last 33 updates), or null."
+            )
+        self.learners = generators
+        self.decay = decay
+        self.networks = generators
+        if decay is not None:
+            self.networks = {
+                target: deepcopy(generator).requires_grad_(False).eval()
+                for target, generator in generators.items()
+            }
+
+    def by_file_name(self):
+        """Return the averages by the names that checkpoints have for them."""
+        if self.decay is None:
+            return {}
+        return {
+            f"{AVERAGE}{target.module}": network
+            for target, network in self.networks.items()
+        }
+
+    @torch.no_grad()
+    def update(self):
+        """Move the averages towards the generators."""
+        if self.decay is None:
+            return
+        for target, learner in self.learners.items():
+            for ours, theirs in zip(
+                self.networks[target].state_dict().values(),
+                learner.state_dict().values(),
+                strict=True,
+            ):
+                if ours.is_floating_point():
+                    ours.lerp_(theirs, 1 - self.decay)

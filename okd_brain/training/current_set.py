@@ -6,7 +6,7 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.messages import UserError
+from okd_brain.messages import UserError, counted
 from okd_brain.scoring.board import Scoreboard, gather
 from okd_brain.training.replay import Record
 
@@ -38,7 +38,16 @@ class CurrentSetMaker:
         self.device = device
 
     @torch.no_grad()
-    def __call__(self, generator, name, excerpts, epoch, rank=0, world_size=1):
+    def __call__(
+        self,
+        generator,
+        name,
+        excerpts,
+        epoch,
+        rank=0,
+        world_size=1,
+        tell=lambda done, of: None,
+    ):
         """Make the set; every process does its share and gets the whole set.
 
         Arguments
@@ -55,6 +64,8 @@ class CurrentSetMaker:
             Which process this is.
         world_size : int
             How many there are.
+        tell : callable
+            Called with how many excerpts are done, of how many.
 
         Returns
         -------
@@ -71,7 +82,8 @@ class CurrentSetMaker:
         board = Scoreboard(self.scorer)
         files = {}
         generator.eval()
-        for excerpt in excerpts[rank::world_size]:
+        mine = excerpts[rank::world_size]
+        for number, excerpt in enumerate(mine, start=1):
             batch = PaddedBatch([self.reader(excerpt)]).to(self.device)
             wave = self.task.enhance(generator, batch).wave
             key = excerpt.utterance
@@ -84,6 +96,7 @@ class CurrentSetMaker:
                 self.task.scored_pairs(unprocessed, batch),
                 cached=True,
             )
+            tell(number, len(mine))
         generator.train()
         scores = board.collect()
         all_files = {
@@ -103,7 +116,7 @@ class CurrentSetMaker:
         usable = [record for record in records if _is_scored(record)]
         if not usable:
             raise UserError(
-                f"None of the {len(excerpts)} utterances of epoch {epoch} "
+                f"None of the {counted(len(excerpts), 'utterance')} of epoch {epoch} "
                 f"could be scored with {', '.join(self.scorer.names)}; the "
                 "log names the reasons."
             )

@@ -1,6 +1,6 @@
 """A Brain that scores its generators, keeps the best of each, and tests these."""
 
-from copy import deepcopy
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -8,22 +8,41 @@ import torch
 from speechbrain.core import Stage
 from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.checkpoints import Checkpoint
-from speechbrain.utils.distributed import get_rank
+from speechbrain.utils.distributed import (
+    ddp_broadcast,
+    get_rank,
+    main_process_only,
+)
+from speechbrain.utils.logger import get_logger
 from speechbrain.utils.parallel import get_available_cpu_count
 
 from okd_brain.distributed import bare, processes_here, world_size
+from okd_brain.files import writing
 from okd_brain.messages import UserError
 from okd_brain.metrics import resolve_metrics
 from okd_brain.mimicry import mse
 from okd_brain.scoring import Scorer
 from okd_brain.scoring.board import Scoreboard, gather, means
+from okd_brain.training.boards import Boards
 from okd_brain.training.checkpoints import (
-    AVERAGE,
+    Averages,
     Selection,
     StepCounter,
     load_generators,
 )
-from okd_brain.training.internals import EpochEndBrain
+from okd_brain.training.fidelity import fidelity_stats, spread_batches
+from okd_brain.training.internals import (
+    EpochEndBrain,
+    refuse_unsupported_options,
+)
+from okd_brain.training.progress import (
+    TRAIN_LOG,
+    EpochTable,
+    Progress,
+    epoch_line,
+)
+
+logger = get_logger(__name__)
 
 
 class EvaluatingBrain(EpochEndBrain):
@@ -39,6 +58,12 @@ class EvaluatingBrain(EpochEndBrain):
         SpeechBrain's run options.
     checkpointer : AtomicCheckpointer
         Receives the networks and the numbers of their steps.
+
+    Attributes
+    ----------
+    fidelity_set : DynamicItemDataset
+        The validation set, also where ``selection`` names the test set; None
+        until ``training.fit`` gives it.
     """
 
     def __init__(self, modules, hparams, run_opts=None, checkpointer=None):
@@ -57,6 +82,10 @@ class EvaluatingBrain(EpochEndBrain):
 
         # A debug run leaves nothing behind, unless asked to.
         aside = self.debug and not self.debug_persistently
+        if aside:  # SpeechBrain gives each process a folder of its own
+            self.checkpointer.checkpoints_dir = ddp_broadcast(
+                self.checkpointer.checkpoints_dir
+            )
         self.artifacts_folder = Path(
             self.checkpointer.checkpoints_dir
             if aside
@@ -67,40 +96,44 @@ class EvaluatingBrain(EpochEndBrain):
         reported = resolve_metrics(self.hparams.report_metrics)
         reported += self.task.reported
         self.board = Scoreboard(self.make_scorer(self.learnt + reported))
-        self.train_means = RunningMeans()
+        self.fidelity_set = None
+        self.batches = {}  # stage -> batches of this process
+        self.progress = Progress(self, shown=not self.noprogressbar)
+        self.train_means, self.valid_means = RunningMeans(), RunningMeans()
         self.averages = Averages(
             {target: self.generator(target) for target in self.targets},
             self.hparams.average_decay,
         )
-        self.tensorboard = None
-        if self.hparams.use_tensorboard:
-            self.tensorboard = self.hparams.tensorboard_train_logger()
+        self.boards = Boards(self.hparams, self.artifacts_folder)
         self.steps = StepCounter()
         self.checkpointer.add_recoverables(dict(self.modules.items()))
         self.checkpointer.add_recoverable("steps", self.steps)
         self.checkpointer.add_recoverables(self.averages.by_file_name())
-        if self.curriculum.plateau is not None:
-            self.checkpointer.add_recoverable(
-                "plateau", self.curriculum.plateau
-            )
+        for name in ("plateau", "gate"):
+            ending = getattr(self.curriculum, name)
+            if ending is not None:
+                self.checkpointer.add_recoverable(name, ending)
 
     def follow_curriculum(self):
         """Let the epoch counter end where the curriculum does.
 
-        A supervised warm-up that has reached its plateau is shorter than the
-        experiment allows, and no epochs are for discriminators where none
-        learns.
+        A warm-up that has reached its plateau, and discriminators that have
+        reached their gate, take less than the experiment allows; and no epochs
+        are for discriminators where none learns.
         """
-        self.curriculum.end_warmup_at_plateau()
+        self.curriculum.end_stages()
         self.hparams.epoch_counter.limit = self.curriculum.last_epoch
 
     def make_scorer(self, metrics):
-        """Return a scorer of some metrics, each once."""
+        """Return a scorer of some metrics; of equal names the first counts."""
+        unique = {}
+        for metric in metrics:
+            unique.setdefault(metric.name, metric)
         n_jobs = self.hparams.n_jobs
         if n_jobs == -1:
             n_jobs = max(1, get_available_cpu_count() // processes_here())
         return Scorer(
-            list({metric.name: metric for metric in metrics}.values()),
+            list(unique.values()),
             n_jobs=n_jobs,
             cache_dir=self.hparams.score_cache,
             sample_rate=self.task.sample_rate,
@@ -120,11 +153,15 @@ class EvaluatingBrain(EpochEndBrain):
     ):
         """Return this process's share of a validation or test set."""
         mine = list(range(self.rank, len(dataset), world_size()))
+        mine = mine[: self.debug_limit]
+        self.batches[stage] = -(
+            -len(mine) // loader_kwargs.get("batch_size", 1)
+        )
         return super().make_dataloader(
             dataset,
             stage,
             ckpt_prefix=None,
-            sampler=mine[: self.debug_limit],
+            sampler=mine,
             **loader_kwargs,
         )
 
@@ -149,11 +186,20 @@ class EvaluatingBrain(EpochEndBrain):
             cached = name not in outputs  # these never change
             self.board.submit(name, batch.id, pairs, cached=cached)
         aim = self.task.supervised_target(inputs)
-        errors = [
-            mse(enhanced.spectrum, aim, inputs.frames)
-            for enhanced in outputs.values()
-        ]
-        return torch.stack(errors).mean()
+        spectra = {name: one.spectrum for name, one in outputs.items()}
+        errors = {
+            f"{name} spectral error": mse(spectrum, aim, inputs.frames)
+            for name, spectrum in spectra.items()
+        }
+        if stage == Stage.VALID:
+            for name, error in errors.items():
+                self.valid_means.add(name, error)
+            for a, b in itertools.combinations(spectra, 2):
+                distance = mse(spectra[a], spectra[b], inputs.frames)
+                self.valid_means.add(f"distance {a} {b}", distance)
+        kind = "validation" if stage == Stage.VALID else "test"
+        self.progress.step(kind, self.step, self.batches[stage])
+        return torch.stack(list(errors.values())).mean()
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Collect the scores; after validation, save what they choose."""
@@ -161,6 +207,22 @@ class EvaluatingBrain(EpochEndBrain):
             self.end_epoch(epoch, self.board.collect())
         elif stage == Stage.TEST:
             self.test_scores = self.board.collect()
+
+    def on_fit_start(self):
+        """Compile, wrap, recover; refuse to measure fidelity on nothing."""
+        super().on_fit_start()
+        count = self.curriculum.fidelity_utterances
+        if count and self.has_surrogates and not self.fidelity_set:
+            raise UserError(
+                f"fidelity_utterances is {count}, but there are no validation "
+                "utterances: set it to 0."
+            )
+        self.epoch_table = EpochTable(self.artifacts_folder / TRAIN_LOG)
+
+    @property
+    def has_surrogates(self):
+        """Tell whether generators learn from metrics."""
+        return self.hparams.adversarial_weight > 0
 
     def is_validated(self, epoch):
         """Tell whether the curriculum has an epoch validated."""
@@ -184,23 +246,44 @@ class EvaluatingBrain(EpochEndBrain):
             for name, average in averages.items()
             for metric, value in average.items()
         }
+        stats = {
+            "train": self.train_stats,
+            split: {**scored, **self.valid_means.summary()},
+        }
+        self.valid_means.clear()
+        agreements = {}
         if stage == "warmup" and values and self.curriculum.plateau is not None:
             self._judge_warmup(epoch, averages)
-        self.hparams.train_logger.log_stats(
-            {"epoch": epoch, "stage": stage},
-            train_stats=self.train_stats,
-            **{f"{split}_stats": scored or None},
-        )
-        self._draw_curves(epoch, {"train": self.train_stats, split: scored})
-        self.checkpointer.save_and_keep_only(
+        if self.has_surrogates and self.curriculum.is_measured(epoch):
+            fidelity, agreements = self._judge_surrogates(epoch)
+            self.progress.step("fidelity", 1, 1)
+            stats["valid"] = {**stats.get("valid", {}), **fidelity}
+        logger = self.hparams.train_logger
+        with writing(logger.save_file):
+            logger.log_stats(
+                {"epoch": epoch, "stage": stage},
+                **{f"{name}_stats": of or None for name, of in stats.items()},
+            )
+        self._tabulate(epoch, stage, stats)
+        self.boards.draw(epoch, stats)
+        if values:
+            self._show_sound(epoch)
+        if values or agreements:
+            self._say_of_epoch(epoch, stage, values, averages, agreements)
+        self.checkpointer.save_checkpoint(
             meta={
                 "epoch": epoch,
                 "phase": stage,
                 "steps": dict(self.steps),
                 **self.selection.meta(stage, values),
-            },
+            }
+        )
+        self.tidy()
+
+    def tidy(self):
+        """Delete the checkpoints that are neither the newest nor the best."""
+        self.checkpointer.delete_checkpoints(
             num_to_keep=self.hparams.checkpoints_to_keep,
-            importance_keys=[],  # the default list is shared and grows
             **self.selection.keep(("warmup", "okd")),
         )
 
@@ -219,17 +302,130 @@ class EvaluatingBrain(EpochEndBrain):
                 )
         self.follow_curriculum()
 
-    def _draw_curves(self, epoch, stats_by_split):
-        """Write to TensorBoard, at the epoch.
+    def _judge_surrogates(self, epoch):
+        """Measure fidelity; end the discriminators' stage if it suffices."""
+        curriculum = self.curriculum
+        stats, agreements = fidelity_stats(
+            self, self.fidelity_set, curriculum.fidelity_utterances
+        )
+        gate = curriculum.gate
+        if gate is not None and curriculum.stage_of(epoch) == "discriminator":
+            heads = {head.name: agreements[head.name] for head in self.heads}
+            gate.update(heads, epoch)
+            self._say_of_gate(gate, heads, epoch)
+            self.follow_curriculum()
+        return stats, agreements
 
-        SpeechBrain's ``log_stats`` counts its calls, which starts again at 0
-        when a run goes on.
+    def _say_of_gate(self, gate, agreements, epoch):
+        found = ", ".join(f"{n} {value:.2f}" for n, value in agreements.items())
+        if gate.end is not None:
+            logger.info(
+                "Epoch %d: sign agreement %s, at least fidelity_gate %g: the "
+                "generators start.",
+                epoch,
+                found,
+                gate.agreement,
+            )
+        elif epoch == self.curriculum.preparation:
+            logger.warning(
+                "Epoch %d: sign agreement %s, and fidelity_gate %g was not "
+                "reached: all discriminator_epochs are over, and the "
+                "generators start all the same.",
+                epoch,
+                found,
+                gate.agreement,
+            )
+
+    @main_process_only
+    def _tabulate(self, epoch, stage, stats_by_split):
+        """Write an epoch to the table of all epochs."""
+        made = max(self.steps[target.module] for target in self.targets)
+        row = {"epoch": epoch, "stage": stage, "updates": made}
+        row |= {
+            f"{split} {name}": value
+            for split, stats in stats_by_split.items()
+            for name, value in stats.items()
+        }
+        row |= {
+            f"seconds {kind}": round(seconds, 2)
+            for kind, seconds in self.progress.seconds.items()
+        }
+        self.epoch_table.add(row)
+
+    def _say_of_epoch(self, epoch, stage, values, averages, agreements):
+        """Log what a validated epoch has come to, in one line."""
+        saved = self.checkpointer.list_checkpoints()
+        generators = []
+        for target in self.targets if values else ():
+            key = self.selection.key(stage, target.name)
+            known = [
+                (c.meta[key], c.meta["epoch"])
+                for c in saved
+                if key in c.meta and c.meta["epoch"] < epoch
+            ]
+            known.append((values[target.name], epoch))
+            choose = max if target.higher_is_better else min
+            best, best_epoch = choose(known, key=lambda pair: pair[0])
+            unprocessed = averages.get(self.task.unprocessed)
+            if unprocessed is not None:
+                unprocessed, _ = target.selection_value(unprocessed)
+            generators.append(
+                {
+                    "name": target.name,
+                    "value": values[target.name],
+                    "unprocessed": unprocessed,
+                    "best": best,
+                    "best_epoch": best_epoch,
+                }
+            )
+        line = epoch_line(
+            *(epoch, self.curriculum.last_epoch, stage),
+            *(generators, agreements),
+            self.progress.epoch_seconds(),
+            self.progress.seconds_left(),
+        )
+        logger.info(line)
+
+    def _show_sound(self, epoch):
+        """Let the board hear and see two utterances of validation."""
+        if self.fidelity_set and self.boards.have_sound and self.rank == 0:
+            for batch in spread_batches(self.fidelity_set, 2):
+                for system, wave in self.heard(batch.to(self.device)).items():
+                    name = f"{batch.id[0]}/{system}"
+                    self.boards.show(epoch, name, wave, self.task.sample_rate)
+
+    @torch.no_grad()
+    def heard(self, batch):
+        """Return what a listener hears of an utterance, by system.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            One utterance.
+
+        Returns
+        -------
+        dict
+            "clean", the unprocessed input, the baselines and the generators ->
+            numpy.ndarray [samples], with the listener's noise where there is
+            any.
         """
-        if self.tensorboard is not None and self.tensorboard.writer is not None:
-            for split, stats in stats_by_split.items():
-                for name, value in stats.items():
-                    tag = f"{split}/{name}"
-                    self.tensorboard.writer.add_scalar(tag, value, epoch)
+        inputs = self.task.inputs(batch)
+        waves = {
+            self.task.unprocessed: self.task.unprocessed_wave(batch),
+            **self.task.baselines(batch),
+        }
+        for target, generator in self.generators.items():
+            was_learning = generator.training
+            generator.eval()
+            waves[target.name] = self.task.enhance(generator, inputs).wave
+            generator.train(was_learning)
+        heard = {}
+        for name, wave in waves.items():
+            [(clean, degraded, *_)] = self.task.scored_pairs(wave, batch)
+            heard.setdefault("clean", clean)
+            heard[name] = degraded
+        return heard
 
     def test(self, test_set, chosen, loader_kwargs):
         """Score trained generators.
@@ -258,7 +454,11 @@ class EvaluatingBrain(EpochEndBrain):
             When there are no trained weights to load.
         """
         self.chosen = chosen
-        self.evaluate(test_set, test_loader_kwargs=dict(loader_kwargs))
+        self.progress.begin_test()
+        self.evaluate(
+            test_set, progressbar=False, test_loader_kwargs=dict(loader_kwargs)
+        )
+        self.progress.close()
         return self.test_scores, self.origins
 
     def on_evaluate_start(self, max_key=None, min_key=None):
@@ -269,65 +469,6 @@ class EvaluatingBrain(EpochEndBrain):
             self.origins = self.selection.load_best(
                 self.checkpointer, self.chosen, self.generators
             )
-
-
-class Averages:
-    """Moving averages of the weights of generators.
-
-    What is validated, tested and exported: the average of the last updates is
-    better than the last update, whose batch was small.
-
-    Arguments
-    ---------
-    generators : dict
-        Target -> torch.nn.Module that learns.
-    decay : float or None
-        Share of the average that stays in each update, in (0, 1); None takes
-        the generators themselves.
-
-    Raises
-    ------
-    UserError
-        If the decay is another.
-    """
-
-    def __init__(self, generators, decay=None):
-        if decay is not None and not 0 < decay < 1:
-            raise UserError(
-                f"average_decay is {decay!r}, must be between 0 and 1 (0.97 "
-                "averages about the last 33 updates), or null."
-            )
-        self.learners = generators
-        self.decay = decay
-        self.networks = generators
-        if decay is not None:
-            self.networks = {
-                target: deepcopy(generator).requires_grad_(False).eval()
-                for target, generator in generators.items()
-            }
-
-    def by_file_name(self):
-        """Return the averages by the names that checkpoints have for them."""
-        if self.decay is None:
-            return {}
-        return {
-            f"{AVERAGE}{target.module}": network
-            for target, network in self.networks.items()
-        }
-
-    @torch.no_grad()
-    def update(self):
-        """Move the averages towards the generators."""
-        if self.decay is None:
-            return
-        for target, learner in self.learners.items():
-            for ours, theirs in zip(
-                self.networks[target].state_dict().values(),
-                learner.state_dict().values(),
-                strict=True,
-            ):
-                if ours.is_floating_point():
-                    ours.lerp_(theirs, 1 - self.decay)
 
 
 class RunningMeans:
@@ -367,42 +508,3 @@ class RunningMeans:
                 name for part, _ in parts for name in part
             )
         }
-
-
-def refuse_unsupported_options(brain):
-    """Reject run options that would be ignored or do harm.
-
-    Arguments
-    ---------
-    brain : speechbrain.Brain or RunOptions
-        Its attributes hold the options.
-
-    Raises
-    ------
-    UserError
-        Naming the option, its value, why, and what to use instead.
-    """
-    factor = brain.grad_accumulation_factor
-    rules = {
-        f"grad_accumulation_factor is {factor}, but only 1 works: the "
-        "discriminator makes three steps per batch, and accumulation would "
-        "drop some and mix others. Raise batch_size instead.": factor != 1,
-        f"max_grad_norm is {brain.max_grad_norm}, but it must be positive: "
-        "PyTorch's clipping reverses the gradients for a negative limit and "
-        "zeroes them for 0. A large number turns clipping off.": not (
-            brain.max_grad_norm > 0
-        ),
-        "remove_vector_weight_decay is not supported: SpeechBrain clips the "
-        "first parameter group of an optimizer only. Leave it out.": (
-            brain.remove_vector_weight_decay
-        ),
-        "data_parallel_backend is not supported (nor by PyTorch any longer). "
-        "Start several processes with torchrun.": brain.data_parallel_backend,
-        "jit is not supported: TorchScript cannot compile packed sequences "
-        "of SpeechBrain's LSTM. Use compile.": (
-            brain.jit or brain.jit_module_keys
-        ),
-    }
-    for reason, broken in rules.items():
-        if broken:
-            raise UserError(reason)

@@ -10,6 +10,7 @@ empty. Of a run that an earlier version began without a record, networks and
 corpus are known from what it left.
 """
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -19,8 +20,15 @@ from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__
 from okd_brain.config import differing
-from okd_brain.files import write_json
+from okd_brain.files import (
+    cut_line,
+    flush,
+    remove_partial,
+    replacing,
+    write_json,
+)
 from okd_brain.messages import UserError
+from okd_brain.survival import disown, own
 from okd_brain.training.networks import plan_networks
 
 logger = get_logger(__name__)
@@ -36,8 +44,9 @@ MAY_CHANGE = (
     *("schedule", "number_of_epochs", "valid_interval", "checkpoints_to_keep"),
     *("ckpt_interval_minutes", "precision", "n_jobs", "num_workers"),
     *("train_dataloader_opts", "valid_dataloader_opts", "test_dataloader_opts"),
-    *("report_metrics", "skip_bad_files", "use_tensorboard"),
-    *("tensorboard_train_logger", "train_logger"),
+    *("report_metrics", "fidelity_utterances", "use_tensorboard", "samples"),
+    "skip_bad_files",
+    *("tensorboard_train_logger", "train_logger", "use_wandb"),
 )
 """Options that a run may go on with whatever they were before, as all of
 SpeechBrain's that are no keys of the YAML. Of ``schedule``, what it sets counts;
@@ -69,13 +78,16 @@ class RunFolder:
 
     @main_process_only
     def claim(self):
-        """Refuse, or move aside, a run with other options.
+        """Own the folder; refuse, or move aside, a run with other options.
 
         Raises
         ------
         UserError
-            Naming each option with both values, and what to do.
+            Naming each option with both values, and what to do; or naming the
+            process that writes to the folder.
         """
+        own(self.folder)
+        remove_partial(self.folder)
         there = self._there()
         if there is not None and "options" in there:
             asked = self.asked["options"]
@@ -89,6 +101,8 @@ class RunFolder:
     @main_process_only
     def prepare(self, prepare, hparams):
         """Prepare the corpus, and record the run, which then is known.
+
+        SpeechBrain has written ``hyperparams.yaml``, which is flushed to disk.
 
         Arguments
         ---------
@@ -130,6 +144,8 @@ class RunFolder:
                 _restore(self.folder, before)
                 self._settle(there, "corpus")
                 return None
+        with contextlib.suppress(FileNotFoundError):  # SpeechBrain writes it
+            flush(self.folder / "hyperparams.yaml")
         if self.is_recorded and (there is None or "options" not in there):
             write_json(self.folder / RECORD, self.asked)
         return corpus
@@ -141,7 +157,15 @@ class RunFolder:
             return None
         record = self.folder / RECORD
         if record.is_file():
-            return json.loads(record.read_text("utf-8"))
+            try:
+                there = json.loads(record.read_text("utf-8"))
+                return {**there, "options": dict(there["options"])}
+            except (ValueError, LookupError, TypeError) as error:
+                raise UserError(
+                    f"{record} is damaged ({cut_line(error)}). Restore it; or "
+                    "remove it, and the run is known by its networks and its "
+                    "corpus alone."
+                ) from error
         files = checkpoints[-1].glob("*.ckpt")
         modules = [f.stem for f in files if f.stem.split("_")[0] in ("d", "g")]
         there = {"networks": {"networks": f"[{', '.join(sorted(modules))}]"}}
@@ -185,7 +209,9 @@ class RunFolder:
             )
         if not self.saved.resolve().is_relative_to(self.folder.resolve()):
             self.saved.rename(_free(self.saved))
+        disown(self.folder)
         self.folder.rename(aside)
+        flush(self.folder.parent)
         logger.warning("The old run in %s is now %s.", self.folder, aside)
         return True
 
@@ -262,7 +288,8 @@ def _restore(folder, contents):
     for name in CORPUS_FILES:
         (folder / name).unlink(missing_ok=True)
     for name, content in contents.items():
-        (folder / name).write_bytes(content)
+        with replacing(folder / name) as partial:
+            partial.write_bytes(content)
 
 
 def _free(folder):

@@ -4,6 +4,11 @@ from okd_brain.messages import UserError
 from okd_brain.metrics import parse_targets
 from okd_brain.training.surrogates import Surrogates
 
+WEIGHTS = {
+    "adversarial_weight": "0 trains without metrics, and without a discriminator",
+    "supervised_weight": "0 leaves the supervised term out",
+}
+
 
 class Networks(dict):
     """Networks by name, as modules of a ``Brain``, and what each is for.
@@ -34,8 +39,8 @@ def build_modules(hparams):
     ---------
     hparams : dict
         With ``targets``, ``generator``, ``discriminator``,
-        ``discriminator_network``, ``surrogate``, ``adversarial_weight`` and
-        ``task``.
+        ``discriminator_network``, ``surrogate``, ``adversarial_weight``,
+        ``supervised_weight`` and ``task``.
 
     Returns
     -------
@@ -79,17 +84,15 @@ def plan_networks(hparams):
     surrogates = Surrogates(
         targets, hparams["surrogate"], hparams["task"].sample_rate
     )
-    weight = hparams["adversarial_weight"]
-    if (
-        isinstance(weight, bool)
-        or not isinstance(weight, int | float)
-        or weight < 0
-    ):
-        raise UserError(
-            f"adversarial_weight is {weight!r}, must be a number of at least 0; "
-            "0 trains without metrics, and without a discriminator."
-        )
-    learnt = surrogates.discriminated if weight else []
+    weights = {key: hparams[key] for key in WEIGHTS}
+    for key, weight in weights.items():
+        is_number = isinstance(weight, int | float)
+        if not is_number or isinstance(weight, bool) or weight < 0:
+            raise UserError(
+                f"{key} is {weight!r}, must be a number of at least 0; "
+                f"{WEIGHTS[key]}."
+            )
+    learnt = surrogates.discriminated if weights["adversarial_weight"] else []
     heads = discriminator_heads(learnt, hparams["discriminator"])
     return targets, surrogates, heads
 

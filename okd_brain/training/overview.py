@@ -17,18 +17,22 @@ from speechbrain.utils.distributed import main_process_only
 from speechbrain.utils.logger import get_logger
 
 from okd_brain.distributed import world_size
+from okd_brain.files import size_text
+from okd_brain.messages import counted, duration
 from okd_brain.metrics import resolve_metrics
 from okd_brain.scoring import Scorer
 from okd_brain.training.phases import Excerpt, ExcerptReader
+from okd_brain.training.progress import planned_epochs
 
 logger = get_logger(__name__)
 
-SMALL_SCHEDULE = "schedules/small.yaml"
+FAST_SCHEDULE = "schedules/fast.yaml"
 FEW_UTTERANCES = 1000  # of distinct clean speech; the paper's corpora have more
 MANY_EPOCHS = 100  # the paper's schedules have 500 and 750
 FEW_STEPS = 100  # are done before an estimate of them would be
 BYTES_PER_SAMPLE = 4  # float WAV
 BYTES_PER_WEIGHT = 4  # float32; Adam keeps two moments of each as well
+VARIANTS = 22  # of an utterance whose fidelity is measured
 UPDATES = {"warmup": "warm-up", "generator": "generators", "D": "discriminator"}
 
 
@@ -47,7 +51,7 @@ def announce(brain, datasets, *, corpus):
     """
     train = datasets["train"].data
     plan = Plan(brain, len(train))
-    lines = {"corpus": [corpus]}
+    lines = {"folder": [str(brain.artifacts_folder)], "corpus": [corpus]}
     lines["corpus"] += [
         _describe_split(split, dataset.data)
         for split, dataset in datasets.items()
@@ -62,7 +66,8 @@ def announce(brain, datasets, *, corpus):
         for name, heads in brain.discriminator_heads.items()
     ]
     lines["stages"] = [
-        f"{stage}: {_at_most(brain, stage)}{epochs} epochs, {steps:,} steps"
+        f"{stage}: {_at_most(brain, stage)}{counted(epochs, 'epoch')}, "
+        f"{counted(steps, 'step')}"
         for stage, (epochs, steps) in plan.stages.items()
     ] or ["all epochs are done"]
     if not brain.debug and sum(plan.updates.values()) >= FEW_STEPS:
@@ -75,20 +80,32 @@ def announce(brain, datasets, *, corpus):
         lines["measured"] += [
             f"scoring {costs.learnt:.3g} s per utterance in training, "
             f"{costs.reported:.3g} s in validation, on {brain.device}, "
-            f"{brain.board.scorer.n_jobs} processes that score"
+            f"{counted(brain.board.scorer.n_jobs, 'process', 'processes')} "
+            "to score"
         ]
         lines["time"] = [f"about {duration(seconds)}, without the test"]
-        lines["disk"] = [_describe_disk(brain, plan, train)]
+    needs = Needs(brain, plan, train)
+    lines["disk"] = [needs.describe()]
     advice = _advise(brain.hparams, train)
     if advice:
         lines["schedule"] = [advice]
     logger.info("This run\n%s\n", _table(lines))
+    if needs.missing > 0:
+        logger.warning(
+            "The disk of %s has %s less than this run still needs. It will end "
+            "with an error when the disk is full, and go on when there is room; "
+            "--max_history bounds the replay, --checkpoints_to_keep the rest.",
+            *(needs.folder, size_text(needs.missing)),
+        )
 
 
 def _at_most(brain, stage):
     """Return what precedes the length of a stage that may end by itself."""
-    ends = stage == "warmup" and brain.curriculum.plateau is not None
-    return "at most " if ends else ""
+    ends = {
+        "warmup": brain.curriculum.plateau,
+        "discriminator": brain.curriculum.gate,
+    }
+    return "at most " if ends.get(stage) is not None else ""
 
 
 class Plan:
@@ -109,33 +126,33 @@ class Plan:
         "warmup", "generator" and "D" -> steps of this process.
     drawn : int
         Utterances to enhance and score in training, of all processes.
-    validations : int
-        How many.
+    validations, measurements : int
+        How many, of generators and of the fidelity of surrogates.
     stored : int
         Waves in the replay at the end, of all processes.
     """
 
     def __init__(self, brain, utterances):
-        curriculum, limit = brain.curriculum, brain.hparams.max_history
+        curriculum = brain.curriculum
         saved = brain.checkpointer.list_checkpoints()
         done = max((c.meta.get("epoch", 0) for c in saved), default=0)
         self.stages, self.updates = {}, dict.fromkeys(UPDATES, 0)
-        self.drawn = self.validations = self.stored = 0
-        for epoch in range(1, curriculum.last_epoch + 1):
-            stage = curriculum.stage_of(epoch)
-            size = curriculum.size(utterances, epoch)
+        self.drawn = self.validations = self.measurements = self.stored = 0
+        for epoch, phases, drawn, stored in planned_epochs(brain, utterances):
+            self.stored = stored
             if epoch > done:
-                phases = brain.phases(epoch, utterances, self.stored)
+                stage = curriculum.stage_of(epoch)
                 steps = _steps(brain, phases)
                 for name, count in steps.items():
                     self.updates[name] += count
                 epochs, before = self.stages.get(stage, (0, 0))
                 total = before + sum(steps.values())
                 self.stages[stage] = (epochs + 1, total)
-                self.drawn += size if stage != "warmup" and brain.heads else 0
+                self.drawn += drawn
                 self.validations += curriculum.is_validated(epoch)
-            if stage != "warmup" and brain.heads:
-                self.stored = min(self.stored + size, limit or float("inf"))
+                self.measurements += (
+                    brain.has_surrogates and curriculum.is_measured(epoch)
+                )
 
     def seconds(self, costs, validated):
         """Return how long that takes.
@@ -157,7 +174,13 @@ class Plan:
         )
         current = self.drawn * (costs.enhancing + costs.learnt)
         valid = validated * costs.systems * (costs.enhancing + costs.reported)
-        return training + current + self.validations * valid
+        fidelity = costs.systems * costs.fidelity
+        return (
+            training
+            + current
+            + self.validations * valid
+            + self.measurements * fidelity
+        )
 
 
 class Costs:
@@ -179,6 +202,8 @@ class Costs:
         and those that are reported. Processes share the work.
     systems : int
         How many generators a validation scores.
+    fidelity : float
+        Seconds that the edits of one generator's outputs take.
     """
 
     def __init__(self, brain, dataset):
@@ -219,6 +244,8 @@ class Costs:
             for metrics in (learnt, every)
         )
         self.systems = len(brain.targets)
+        edited = curriculum.fidelity_utterances * VARIANTS
+        self.fidelity = edited * (self.enhancing + self.learnt)
 
 
 def _average_item(brain, dataset):
@@ -289,10 +316,7 @@ def _steps(brain, phases):
     """Return the updates of an epoch by kind, of one process."""
     steps = dict.fromkeys(UPDATES, 0)
     for phase in phases:
-        mine = -(-phase.size // world_size())
-        batches = -(-mine // phase.batch_size)
-        if brain.debug_limit is not None:
-            batches = min(batches, brain.debug_limit)
+        batches = phase.batches(world_size(), brain.debug_limit)
         judged = {"current": len(brain.task.sources), "replay": 1}
         name = "D" if phase.name in judged else phase.name
         steps[name] += batches * judged.get(phase.name, 1)
@@ -301,13 +325,14 @@ def _steps(brain, phases):
 
 def _describe_split(split, entries):
     seconds = sum(e["length"] for e in entries.values()) / 16000
-    text = f"{split}: {len(entries):,} utterances, {seconds / 3600:.2f} h"
+    number = counted(len(entries), "utterance")
+    text = f"{split}: {number}, {seconds / 3600:.2f} h"
     speakers = {entry.get("speaker") for entry in entries.values()} - {None}
     if speakers:
-        text += f", {len(speakers)} speaker{'s' * (len(speakers) > 1)}"
+        text += f", {counted(len(speakers), 'speaker')}"
     spoken = _distinct(entries)
     if len(spoken) < len(entries):
-        text += f", mixed from {len(spoken):,} files of speech"
+        text += f", mixed from {counted(len(spoken), 'file')} of speech"
     return text
 
 
@@ -321,36 +346,76 @@ def _describe_network(module):
     return f"{type(module).__name__}, {weights / 1e6:.2f} million parameters"
 
 
-def _describe_disk(brain, plan, entries):
-    """Return the sizes of checkpoints and replay, and what is free."""
-    weights = {
-        name: sum(p.numel() for p in module.parameters())
-        for name, module in brain.modules.items()
-    }
-    copies = dict.fromkeys(weights, 3)  # weights and Adam's moments
-    stages = brain.curriculum.generator_stages
-    if "warmup" in stages:  # has moments of its own
-        copies |= {target.module: 5 for target in brain.targets}
-    size = sum(weights[name] * copies[name] for name in weights)
-    # The newest, the best of each target and stage; one within the epoch.
-    kept = 1 + len(stages) * len(brain.targets)
-    kept = min(
-        kept * brain.hparams.checkpoints_to_keep, brain.curriculum.last_epoch
-    )
-    checkpoints = (kept + 1) * size * BYTES_PER_WEIGHT
-    longest = brain.curriculum.max_train_samples or float("inf")
-    samples = sum(min(e["length"], longest) for e in entries.values())
-    replay = plan.stored * samples / len(entries) * BYTES_PER_SAMPLE
-    folder = Path(brain.checkpointer.checkpoints_dir)
-    free = shutil.disk_usage(folder).free
-    text = (
-        f"about {checkpoints / 1e9:.2g} GB of checkpoints and "
-        f"{replay / 1e9:.2g} GB of replay at the end, {free / 1e9:.3g} GB are "
-        "free"
-    )
-    if checkpoints + replay > free:
-        text += "; NOT ENOUGH: --max_history bounds the replay"
-    return text
+class Needs:
+    """What checkpoints and replay will take, and what is free.
+
+    Arguments
+    ---------
+    brain : OKDBrain
+        Whose networks are saved.
+    plan : Plan
+        Knows how many waves there will be.
+    entries : dict
+        Of the training set.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the checkpoints.
+    checkpoints, replay : int
+        Bytes at the end.
+    there : int
+        Bytes of both that are there already.
+    free : int
+        Bytes of the disk.
+    """
+
+    def __init__(self, brain, plan, entries):
+        weights = {
+            name: sum(p.numel() for p in module.parameters())
+            for name, module in brain.modules.items()
+        }
+        copies = dict.fromkeys(weights, 3)  # weights and Adam's moments
+        stages = brain.curriculum.generator_stages
+        if "warmup" in stages:  # has moments of its own
+            copies |= {target.module: 5 for target in brain.targets}
+        size = sum(weights[name] * copies[name] for name in weights)
+        # The newest, the best of each target and stage; one within the epoch,
+        # and the next one, which is whole before another goes.
+        kept = 1 + len(stages) * len(brain.targets)
+        kept = min(
+            kept * brain.hparams.checkpoints_to_keep,
+            brain.curriculum.last_epoch,
+        )
+        self.checkpoints = (kept + 2) * size * BYTES_PER_WEIGHT
+        longest = brain.curriculum.max_train_samples or float("inf")
+        samples = sum(min(e["length"], longest) for e in entries.values())
+        self.replay = int(
+            plan.stored * samples / len(entries) * BYTES_PER_SAMPLE
+        )
+        self.folder = Path(brain.checkpointer.checkpoints_dir)
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        self.there = sum(path.stat().st_size for path in files)
+        self.free = shutil.disk_usage(self.folder).free
+
+    @property
+    def missing(self):
+        """How many bytes more would have to be free; negative if enough are."""
+        return self.checkpoints + self.replay - self.there - self.free
+
+    def describe(self):
+        """Return that as text."""
+        text = f"about {size_text(self.checkpoints)} of checkpoints"
+        if self.replay:
+            text += (
+                f" and {size_text(self.replay)} of replay (speech enhanced in "
+                "past epochs)"
+            )
+        text += " when training ends"
+        if self.there:
+            text += f"; {size_text(self.there)} are written already"
+        text += f"; {size_text(self.free)} are free"
+        return f"{text}; NOT ENOUGH" if self.missing > 0 else text
 
 
 def _advise(hparams, entries):
@@ -365,34 +430,10 @@ def _advise(hparams, entries):
     ):
         return ""
     return (
-        f"made for a corpus of thousands; for {spoken:,} files of speech, "
-        f"--schedule {SMALL_SCHEDULE} is shorter and begins with a warm-up"
+        "made for a corpus of thousands; for "
+        f"{counted(spoken, 'file')} of speech, "
+        f"--schedule {FAST_SCHEDULE} is shorter and begins with a warm-up"
     )
-
-
-def duration(seconds):
-    """Return a time as text.
-
-    Arguments
-    ---------
-    seconds : float
-        Not negative.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> duration(50), duration(5000), duration(500_000)
-    ('1 min', '1 h 23 min', '5 days 18 h')
-    """
-    minutes = max(1, round(seconds / 60))
-    hours, minutes = divmod(minutes, 60)
-    days, rest = divmod(hours, 24)
-    if days:
-        return f"{days} day{'s' * (days > 1)} {rest} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _table(lines):

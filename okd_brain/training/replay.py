@@ -5,6 +5,7 @@ records, saved as JSON lines in each checkpoint, so that a resumed run sees
 exactly the replay at the moment of the checkpoint, whatever was written since.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,7 +21,7 @@ from speechbrain.utils.checkpoints import (
     register_checkpoint_hooks,
 )
 
-from okd_brain.files import short_name
+from okd_brain.files import flush, replacing, short_name
 from okd_brain.messages import UserError
 from okd_brain.training.phases import Excerpt
 
@@ -102,6 +103,7 @@ class Replay:
         self.limit = limit
         self.current = []
         self.past = []
+        self._unflushed = []
 
     def write(self, excerpt, epoch, wave):
         """Write an enhanced excerpt and return its file name.
@@ -125,15 +127,46 @@ class Replay:
         path.parent.mkdir(parents=True, exist_ok=True)
         # FLOAT: PCM would clip and quantise what D must see as it was scored.
         wave = np.asarray(wave, dtype=np.float32)
-        soundfile.write(
-            os.fsencode(path), wave, self.sample_rate, subtype="FLOAT"
-        )
+        with replacing(path, durable=False) as partial:
+            soundfile.write(
+                os.fsencode(partial), wave, self.sample_rate, subtype="FLOAT"
+            )
+        self._unflushed.append(path)
         return file.as_posix()
 
+    def flush(self):
+        """Wait until all waves that this process wrote are on disk."""
+        folders = {path.parent for path in self._unflushed}
+        for path in [*self._unflushed, *folders, self.folder]:
+            if path.exists():  # pruned, or no wave yet
+                flush(path)
+        self._unflushed = []
+
     def read(self, record):
-        """Return the wave of a record, float32 tensor [samples]."""
-        path = os.fsencode(self.folder / record.file)
-        wave, _ = soundfile.read(path, dtype="float32")
+        """Return the wave of a record.
+
+        Arguments
+        ---------
+        record : Record
+            Of this replay.
+
+        Returns
+        -------
+        torch.Tensor
+            [samples], float32.
+
+        Raises
+        ------
+        UserError
+            If it has not as many samples as it had.
+        """
+        path = self.folder / record.file
+        wave, _ = soundfile.read(os.fsencode(path), dtype="float32")
+        if len(wave) != record.excerpt.length:
+            raise UserError(
+                f"{path} has {len(wave)} samples, but was written with "
+                f"{record.excerpt.length}: it is damaged."
+            )
         return torch.from_numpy(wave)
 
     def add_current(self):
@@ -159,10 +192,34 @@ class Replay:
         """
         return rng.sample(self.past, int(portion * len(self.past)))
 
-    def missing(self):
-        """Return the files that records name but the folder does not hold."""
-        files = [record.file for record in self.past + self.current]
-        return [file for file in files if not (self.folder / file).is_file()]
+    def damage(self, path):
+        """Say what is wrong with the waves that a saved replay names.
+
+        Arguments
+        ---------
+        path : str or Path
+            File of a replay in a checkpoint.
+
+        Returns
+        -------
+        str or None
+            The first file that is missing or cut off, and how many are; None
+            if all are there.
+        """
+        past, current = _read_records(path)
+        wrong = []
+        for record in past + current:
+            try:
+                size = os.stat(self.folder / record.file).st_size
+            except FileNotFoundError:
+                wrong.append(f"{record.file} is missing")
+            else:
+                if size < 4 * record.excerpt.length:
+                    wrong.append(f"{record.file} is cut off")
+        if not wrong:
+            return None
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        return f"of the replay in {self.folder}, {wrong[0]}{more}"
 
     def prune(self, saved):
         """Delete the waves that neither this replay nor a checkpoint names.
@@ -176,9 +233,15 @@ class Replay:
         for path in saved:
             past, current = _read_records(path)
             keep.update(record.file for record in past + current)
+        changed = set()
         for path in self.folder.glob("*/*.wav"):
             if path.relative_to(self.folder).as_posix() not in keep:
                 path.unlink()
+                changed |= {path.parent, self.folder}
+                with contextlib.suppress(OSError):  # another wave is there
+                    path.parent.rmdir()
+        for folder in filter(Path.exists, changed):
+            flush(folder)
 
     @mark_as_saver
     def _save(self, path):
@@ -193,15 +256,29 @@ class Replay:
 
 def _read_records(path):
     """Return (past, current) of a saved replay."""
-    header, *rows = map(json.loads, Path(path).read_text().splitlines())
-    if header["format"] != FORMAT:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        header, *rows = map(json.loads, text.splitlines())
+        form, past = header["format"], header["past"]
+        if form == FORMAT:
+            records = [_as_record(row) for row in rows]
+            if not (type(past) is int and 0 <= past <= len(records)):
+                raise ValueError(f"{past!r} of {len(records)} are past")
+    except (
+        *(ValueError, TypeError, AttributeError, LookupError),
+        RecursionError,
+    ) as error:
         raise UserError(
-            f"{path} holds a replay of format {header['format']}, but this "
-            f"version reads format {FORMAT}: resume with the version of okd "
-            "that started the run."
+            f"{path} is damaged: it does not hold the records of a replay "
+            f"({error!r})."
+        ) from error
+    if form != FORMAT:
+        raise UserError(
+            f"{path} holds a replay of format {form}, but this version reads "
+            f"format {FORMAT}: resume with the version of okd that started the "
+            "run."
         )
-    records = [_as_record(row) for row in rows]
-    return records[: header["past"]], records[header["past"] :]
+    return records[:past], records[past:]
 
 
 def _as_row(record):
@@ -213,4 +290,15 @@ def _as_row(record):
 def _as_record(row):
     row["unprocessed_scores"] = row.pop("noisy_scores")
     row["excerpt"] = Excerpt(**row["excerpt"])
-    return Record(**row)
+    record = Record(**row)
+    excerpt, file = record.excerpt, Path(record.file)
+    scores = [*record.scores.values(), *record.unprocessed_scores.values()]
+    if not (
+        isinstance(excerpt.utterance, str)
+        and type(excerpt.start) is type(excerpt.length) is int
+        and min(excerpt.start, excerpt.length - 1) >= 0
+        and all(type(score) in (int, float) for score in scores)
+        and not (file.is_absolute() or ".." in file.parts)
+    ):
+        raise ValueError(f"{row!r} is not a record")
+    return record

@@ -1,9 +1,11 @@
 """The acts that every recipe's ``train.py`` shares: begin, fit, report, export."""
 
-from importlib.util import find_spec
+import ctypes
+import platform
 from pathlib import Path
 
 import torch
+from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.checkpoints import torch_recovery
 from speechbrain.utils.distributed import (
     if_main_process,
@@ -11,21 +13,77 @@ from speechbrain.utils.distributed import (
 )
 from speechbrain.utils.logger import get_logger
 
-from okd_brain.distributed import bare, begin_distributed_run
-from okd_brain.export import export_discriminator, export_generator
+from okd_brain.distributed import bare, end_distributed_run
+from okd_brain.export import (
+    export_discriminator,
+    export_generator,
+    save_weights,
+)
+from okd_brain.files import replacing
+from okd_brain.generators import GENERATORS
 from okd_brain.messages import UserError, check_switch
+from okd_brain.metrics import resolve_metrics
 from okd_brain.results import (
+    SampleFolder,
     break_down,
+    check_count,
+    choose,
     conditions_of,
+    gains,
     make_results,
     results_tables,
     write_breakdown,
     write_results,
 )
-from okd_brain.training.evaluating import refuse_unsupported_options
+from okd_brain.survival import (
+    ToldToEnd,
+    disown_all,
+    heed_signals,
+    ignore_signals,
+)
+from okd_brain.training.boards import check_boards
+from okd_brain.training.checkpoints import Averages, Selection
 from okd_brain.training.identity import FOLDERS, RunFolder
+from okd_brain.training.internals import refuse_unsupported_options
+from okd_brain.training.networks import WEIGHTS, plan_networks
 
 logger = get_logger(__name__)
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc, malloc.h
+
+
+def carry_out(run, *arguments):
+    """Run to the end, or until a signal tells this process to end.
+
+    Then the output folder is free, and processes that train together have
+    parted.
+
+    Arguments
+    ---------
+    run : callable
+        The acts of a recipe; the brain has to be gone when it returns.
+    *arguments : object
+        Passed to it.
+
+    Raises
+    ------
+    ToldToEnd
+        On SIGTERM, SIGUSR1 or SIGUSR2; within an epoch, after the step, which is
+        then in a checkpoint.
+    """
+    told, together = None, True
+    heed_signals()
+    try:
+        run(*arguments)
+    except ToldToEnd as error:
+        told, together = str(error), error.together
+    finally:
+        ignore_signals()
+        disown_all()
+    if together:  # else the others know nothing of it
+        end_distributed_run()
+    if told is not None:
+        raise ToldToEnd(told, together)
 
 
 def begin_run(experiment):
@@ -43,18 +101,62 @@ def begin_run(experiment):
     Raises
     ------
     UserError
-        If okd does not support an option, this machine lacks something, or the
-        folder holds another run.
+        If an option is not what it must be, this machine lacks something, or
+        the folder holds another run.
     """
     refuse_unsupported_options(experiment.run_opts)
     check_device(experiment.run_opts.device)
-    check_options(*experiment.resolved("use_tensorboard", "overwrite"))
+    check_boards(*experiment.resolved("use_tensorboard", "use_wandb"))
+    check_switch("overwrite", *experiment.resolved("overwrite"))
+    check_count("samples", *experiment.resolved("samples"))
     for key in FOLDERS:
         check_folder(key, *experiment.resolved(key))
-    begin_distributed_run(experiment.run_opts)
+    keep_freed_memory()
+    with experiment.loaded("checkpointer") as (hparams, _):  # makes a folder
+        check_hparams(hparams)
     folder = RunFolder(experiment)
     folder.claim()
     return folder
+
+
+def check_hparams(hparams):
+    """Refuse what the networks and the brain would refuse later.
+
+    Arguments
+    ---------
+    hparams : dict
+        The experiment, loaded.
+
+    Raises
+    ------
+    UserError
+        Naming the option, its value, and what would be accepted.
+    """
+    targets, *_ = plan_networks(hparams)
+    Selection(targets, hparams["selection"])
+    Averages({}, hparams["average_decay"])
+    resolve_metrics(hparams["report_metrics"])
+    weights = {key: hparams[key] for key in WEIGHTS}
+    if hparams["curriculum"].number_of_epochs and not any(weights.values()):
+        raise UserError(
+            f"{' and '.join(weights)} are both 0: the generators would learn "
+            "from each other alone. One of them must be above 0."
+        )
+
+
+def keep_freed_memory():
+    """Let the C library keep what was freed for what comes next.
+
+    glibc returns blocks of more than 32 MB, and what is free at the top of the
+    heap, to the system, which then hands out every page again, zeroed: a
+    quarter to a third of the time of a composite twin, 3 % of a step of D
+    (benchmarks/README.md). The peak of memory stays the same. Other C libraries
+    are left as they are.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            libc.mallopt(parameter, 2**31 - 1)
 
 
 def check_device(name):
@@ -102,31 +204,6 @@ def check_folder(key, path):
         raise UserError(f"--{key} {path} {what}.")
 
 
-def check_options(use_tensorboard, overwrite):
-    """Refuse switches that are none, and TensorBoard where it is missing.
-
-    Arguments
-    ---------
-    use_tensorboard : bool
-        Whether curves go to TensorBoard.
-    overwrite : bool
-        Whether another run may move aside.
-
-    Raises
-    ------
-    UserError
-        Naming the option.
-    """
-    check_switch("use_tensorboard", use_tensorboard)
-    check_switch("overwrite", overwrite)
-    if use_tensorboard and find_spec("tensorboard") is None:
-        raise UserError(
-            "--use_tensorboard True needs the package tensorboard, which is "
-            "not installed: pip install 'okd[tensorboard]', or leave the "
-            "option out."
-        )
-
-
 def fit(brain, datasets):
     """Train, from the newest checkpoint on where there is one.
 
@@ -139,6 +216,7 @@ def fit(brain, datasets):
         Checkpoints are chosen on the one that ``selection`` names.
     """
     hparams, chosen_on = brain.hparams, brain.selection.split
+    brain.fidelity_set = datasets["valid"]
     if chosen_on == "test":
         logger.warning(
             "selection: test. Checkpoints are chosen on the test set, as in the "
@@ -234,6 +312,37 @@ def report_on(brain, dataset, *, corpus, split):
 
 
 @main_process_only
+def write_samples(brain, dataset):
+    """Write some utterances of the test as files: ``results.samples``.
+
+    Only the main process does.
+
+    Arguments
+    ---------
+    brain : OKDBrain
+        After ``report_on`` of the test: its generators hold their best weights.
+        ``samples`` of its experiment says how many utterances; a third of them
+        has gained most in what was learnt, a third least.
+    dataset : DynamicItemDataset
+        The test set.
+    """
+    task, names = brain.task, [target.name for target in brain.targets]
+    scores = {
+        system: brain.test_scores[system]
+        for system in (task.unprocessed, *names)
+    }
+    learnt = {metric.name: metric.higher_is_better for metric in brain.learnt}
+    gained = gains(scores, task.unprocessed, learnt)
+    chosen = choose(gained, brain.hparams.samples, brain.hparams.seed)
+    folder = SampleFolder(brain.artifacts_folder, task.sample_rate, chosen)
+    index = {key: i for i, key in enumerate(dataset.data_ids)}
+    for utterance in chosen:
+        batch = PaddedBatch([dataset[index[utterance]]]).to(brain.device)
+        folder.add(utterance, brain.heard(batch))
+    folder.close()
+
+
+@main_process_only
 def export_trained(brain, *, corpus, results):
     """Export every generator, and the discriminator if it has learnt.
 
@@ -244,7 +353,9 @@ def export_trained(brain, *, corpus, results):
     brain : OKDBrain
         After ``report_on``: its generators hold their best weights. The folder
         ``export`` beside its results receives a folder per generator, and
-        "discriminator" with the newest discriminators, for fine-tuning.
+        "discriminator" with the newest discriminators, for fine-tuning. Of a
+        generator whose class exports cannot name it receives the weights alone,
+        ``<target>.ckpt``.
     corpus : str
         Name of the corpus.
     results : dict
@@ -260,11 +371,24 @@ def export_trained(brain, *, corpus, results):
             "validation": results["systems"][target.name],
             **results["checkpoints"][target.name],
         }
-        export_generator(
-            brain.generators[target],
-            folder / target.name,
-            name=target.name,
-            details=details,
+        generator = brain.generators[target]
+        if type(generator) in GENERATORS.values():
+            export_generator(
+                generator,
+                folder / target.name,
+                name=target.name,
+                details=details,
+            )
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = folder / f"{target.name}.ckpt"
+        with replacing(weights) as partial:
+            save_weights(generator, partial)
+        logger.warning(
+            "%s holds the weights of %s alone: an export folder names no class "
+            "but okd's own, so that other programs can load it.",
+            weights,
+            type(generator).__name__,
         )
     newest = brain.checkpointer.find_checkpoint()
     if newest.meta["steps"].keys() & brain.discriminator_heads.keys():
@@ -281,5 +405,6 @@ def export_trained(brain, *, corpus, results):
                 for own in brain.discriminator_heads.values()
             ],
         )
-    first = folder / brain.targets[0].name
-    logger.info("Exported to %s; how to use: %s/README.md", folder, first)
+    logger.info(
+        "Exported to %s; the README.md of a folder says how to use it", folder
+    )

@@ -20,6 +20,8 @@ scale do not depend on the surrogate.
 import torch
 from speechbrain.utils.logger import get_logger
 
+from okd_brain.measures.scores import OPINION_RANGE
+from okd_brain.measures.twins import CompositeTwin, MeanOpinionTwin
 from okd_brain.messages import UserError, listed, offer
 from okd_brain.metrics import METRICS, Linear, Logistic
 
@@ -69,12 +71,12 @@ class Surrogates(torch.nn.Module):
             term.name: term for target in targets for term in target.terms
         }
         self.twins = torch.nn.ModuleDict()
+        self._scored = {}  # name -> metrics that each twin stands for
         for name, kind in self.kinds.items():
             if kind != "discriminator":
                 metrics = self.terms[name].metrics
-                self.twins[name] = torch.nn.ModuleList(
-                    metric.twin(sample_rate) for metric in metrics
-                )
+                self._scored[name], twins = _joined(metrics, sample_rate)
+                self.twins[name] = torch.nn.ModuleList(twins)
 
     @property
     def discriminated(self):
@@ -108,12 +110,39 @@ class Surrogates(torch.nn.Module):
             [batch], float32, mean over the term's metrics.  Not clipped to [0,
             1]: the gradient would vanish.
         """
-        labels = []
-        twins = self.twins[term.name]
-        for metric, twin in zip(term.metrics, twins, strict=True):
-            raw = twin(*pairs[metric.hears], lengths)
-            labels.append(_differentiable(metric)(raw))
-        return torch.stack(labels).mean(dim=0)
+        total = 0
+        scored, twins = self._scored[term.name], self.twins[term.name]
+        for metrics, twin in zip(scored, twins, strict=True):
+            raw = twin(*pairs[metrics[0].hears], lengths)
+            label = _differentiable(metrics[0])(raw)
+            total = total + len(metrics) * label
+        return total / len(term.metrics)
+
+
+def _joined(metrics, sample_rate):
+    """Make twins, one for all composite opinions; they share most of the work.
+
+    Returns the metrics that each stands for, whose label is that of their mean
+    score: the curve of these is a line.
+    """
+    twins = {metric: metric.twin(sample_rate) for metric in metrics}
+    opinions = [metric for metric in metrics if _is_opinion(metric, twins)]
+    if len(opinions) < 2:
+        return [[metric] for metric in metrics], list(twins.values())
+    joint = MeanOpinionTwin([twins.pop(metric) for metric in opinions])
+    return [opinions, *([m] for m in twins)], [joint, *twins.values()]
+
+
+def _is_opinion(metric, twins):
+    """Tell whether a metric is one of those of Hu and Loizou, as it stands."""
+    twin = twins[metric]
+    return (
+        isinstance(twin, CompositeTwin)
+        and (twin.floor, twin.best) == (metric.floor, metric.perfect)
+        and OPINION_RANGE == (metric.floor, metric.perfect)
+        and metric.curve is None
+        and metric.hears == METRICS["csig"].hears
+    )
 
 
 def _kinds_by_target(targets, surrogate):

@@ -8,7 +8,7 @@ from okd_brain.analyses import (
     measure_flatness,
     score_checkpoints,
 )
-from okd_brain.analyses.checkpoints import spread_batches
+from okd_brain.training import spread_batches
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from experiments import fit, make_brain, make_small_brain, weights
 from speechbrain.utils.checkpoints import torch_recovery
 
 from okd_brain.analyses import measure_conflict
-from okd_brain.analyses.checkpoints import spread_batches
 from okd_brain.analyses.conflict import _gradients
+from okd_brain.training import spread_batches
 
 
 def test_gradients_are_those_of_the_losses(folder, datasets):

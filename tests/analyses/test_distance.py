@@ -1,12 +1,14 @@
 """Distances between the generators of a run that is opened elsewhere."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from analysed_run import contents, describe, rebuild
 
 from okd_brain.analyses import measure_distance, open_run
-from okd_brain.analyses.checkpoints import spread_batches
+from okd_brain.training import spread_batches
 
 
 def test_distance_of_a_run_that_has_moved(folder, datasets, tmp_path):
@@ -47,6 +49,12 @@ def test_a_run_that_cannot_be_compared(folder, tmp_path):
     describe(tmp_path, tmp_path)
     with pytest.raises(ValueError, match="no checkpoint from the end of an"):
         open_run(tmp_path)
-    describe(tmp_path, tmp_path, "--targets=[[si_sdr]]")
+
+
+def test_a_single_generator_has_no_distance(folder, datasets):
+    describe(folder, folder)
+    run = open_run(folder)
+    target, generator = next(iter(run.generators.items()))
+    alone = dataclasses.replace(run, generators={target: generator})
     with pytest.raises(ValueError, match=r"one generator \(si_sdr\)"):
-        open_run(tmp_path)
+        measure_distance([alone], datasets["valid"], 1)

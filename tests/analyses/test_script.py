@@ -8,7 +8,13 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 from analysed_run import describe, rebuild
-from experiments import RECIPE
+from experiments import (
+    LE_BASE,
+    LE_RECIPE,
+    RECIPE,
+    train_script,
+    write_speech_and_noise,
+)
 
 
 @pytest.fixture
@@ -86,7 +92,7 @@ def test_errors_are_one_line_before_the_work(
     correlation = ["correlation", str(scores), "-o"]
     for command, message in (
         ([*correlation, str(tmp_path / "file")], f"{tmp_path}/file is a file"),
-        ([*correlation, str(tmp_path / "out")], "1 enhanced files of scores"),
+        ([*correlation, str(tmp_path / "out")], "1 enhanced file of scores"),
         (
             ["correlation", str(tmp_path / "gone.csv"), "-o", str(tmp_path)],
             "gone.csv",
@@ -136,3 +142,41 @@ def test_fidelity_writes_rows_and_logs_its_table(
     assert rows[0]["epoch"] == "3" and rows[0]["kind"] == "all edits"
     assert {row["generator"] for row in rows} == {"si_sdr", "segsnr"}
     assert "| si_sdr | si_sdr | discriminator | 3 | all edits |" in caplog.text
+
+
+@pytest.mark.slow
+def test_fidelity_of_listening_enhancement(tmp_path, capsys):
+    """Of a run of ``train.py``, whose log has a line of it, too."""
+    (tmp_path / "in").mkdir()
+    corpus = write_speech_and_noise(tmp_path / "in")
+    argv = [
+        str(LE_BASE),
+        f"--data_folder={corpus / 'speech'}",
+        f"--noise_folder={corpus / 'noise'}",
+        f"--output_folder={tmp_path / 'out'}",
+        *("--valid_talkers=[c]", "--test_talkers=[d]"),
+        *("--train_noises=[hiss]", "--test_noises=[wind]"),
+        *("--max_valid_mixtures=1", "--max_test_mixtures=1"),
+        *("--targets=[[stoi]]", "--report_metrics=[stoi]"),
+        *("--surrogate=twin", "--fidelity_utterances=1"),
+        *("--number_of_epochs=1", "--number_of_samples=1"),
+        *("--n_jobs=1", "--device=cpu", "--noprogressbar"),
+    ]
+    with train_script(LE_RECIPE) as train:
+        train.main(argv)
+        spec = importlib.util.spec_from_file_location(
+            "analyse", LE_RECIPE / "analyse.py"
+        )
+        analyse = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(analyse)
+        assert analyse.main(["fidelity", *argv, "--utterances=1"]) == 0
+        with pytest.raises(SystemExit):
+            analyse.main(["curves", *argv])
+    assert "invalid choice: 'curves'" in capsys.readouterr().err
+    log = (tmp_path / "out" / "train_log.txt").read_text()
+    assert "valid fid stoi r: " in log
+    with open(tmp_path / "out" / "fidelity.csv", newline="") as file:
+        rows = {row["kind"]: row for row in csv.DictReader(file)}
+    assert {"gain power", "blend with SSDRC", "supervised 0.01"} < rows.keys()
+    assert float(rows["all edits"]["sign_agreement"]) > 0.95
+    assert float(rows["own gradient 0.01"]["gain"]) > 0

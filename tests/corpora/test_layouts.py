@@ -168,12 +168,12 @@ def test_folders_of_splits_are_not_speakers(caplog):
         "test": {"dora"},
     }
     find_utterances(FOLDER, [*listing, "test/anna/3.wav"])
-    assert "1 speakers are in several splits: anna, as your" in caplog.text
+    assert "1 speaker is in several splits: anna, as your" in caplog.text
 
 
 def test_a_speaker_on_both_sides_is_refused_where_the_split_is_published():
     both = "LibriSpeech/test-clean/19/198/19-198-0001.flac"
-    with pytest.raises(ValueError, match="1 speakers are in several .*: 19; "):
+    with pytest.raises(ValueError, match="1 speaker is in several .*: 19; "):
         find_utterances(FOLDER, [*LIBRI, both])
     find_utterances(FOLDER, [*LIBRI, both], test_speakers=["61"])
 
@@ -227,8 +227,9 @@ def test_an_environment_of_demand_is_in_one_split(tmp_path, caplog):
             span = (entry["noise_start"], entry["length"])
             spans.setdefault(entry["noise_wav"], set()).add(span)
     assert len(spans) == 4
-    assert "DEMAND: 4 types of noise in 4 recordings; 60 files of other " in (
-        caplog.text
+    assert (
+        "DEMAND: 4 types of noise in 4 recordings; left out: 60 files of other "
+        in (caplog.text)
     )
 
 
@@ -259,7 +260,7 @@ def test_esc_50_has_types_by_class_and_clips_in_one_split(caplog):
     both = "audio/1-401-A-0.wav"
     with caplog.at_level("INFO"):
         assert both not in chosen([*listing, both])["train"]["class_0"]
-    assert f"are left out elsewhere: {both}" in caplog.text
+    assert f"is left out elsewhere: {both}" in caplog.text
     noises = chosen([*listing, both], test_noises=["class_4", "class_5"])
     assert both in noises["train"]["class_0"]
     assert "as types are named" in caplog.text

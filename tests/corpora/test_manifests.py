@@ -1,12 +1,21 @@
 """Manifests become datasets, or an error that names the utterance."""
 
+import json
+import os
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 from tiny_corpus import burst, write_wave
 
-from okd_brain.corpora.manifests import make_dataset, manifest_entry
+from okd_brain.corpora.manifests import (
+    make_dataset,
+    manifest_entry,
+    write_manifest,
+)
 from okd_brain.files import write_json
+from okd_brain.messages import UserError
 
 
 @pytest.fixture
@@ -70,7 +79,7 @@ def test_missing_field(folder, field):
         make_dataset(path, folder)
 
 
-@pytest.mark.parametrize("length", [0.3, "4800", 0])
+@pytest.mark.parametrize("length", [0.3, "4800", 0, True, 2**40])
 def test_length_in_seconds_is_refused(folder, length):
     path = manifest(folder, length=length)
     with pytest.raises(ValueError, match="must be a whole number of samples"):
@@ -89,3 +98,113 @@ def test_file_that_changed_since(folder):
         write_wave(folder / "c" / "a.wav", samples, rate)
         with pytest.raises(ValueError, match="c/a.wav holds .* has changed"):
             dataset[0]
+
+
+def replace_by_silence(path, later=True):
+    """Write silence of the same length, as an hour later or at the same time."""
+    before = path.stat()
+    wave, rate = soundfile.read(path)
+    soundfile.write(path, 0 * wave, rate, subtype=soundfile.info(path).subtype)
+    assert path.stat().st_size == before.st_size
+    time = before.st_mtime_ns + 3600 * 10**9 * later
+    os.utime(path, ns=(time, time))
+
+
+@pytest.mark.parametrize("kind", ["c", "n"])
+def test_silence_of_the_same_length_is_noticed(folder, kind):
+    path = manifest(folder)
+    entries = json.loads(path.read_text())
+    write_manifest(path, entries, {"data_root": folder})
+    dataset = make_dataset(path, folder)
+    assert len(dataset[0]["clean_sig"])
+    replace_by_silence(folder / kind / "a.wav")
+    with pytest.raises(UserError, match=f"{kind}/a.wav has changed since"):
+        dataset[0]
+
+
+def test_a_file_that_grew_at_the_same_time_is_noticed(folder):
+    path = manifest(folder)
+    write_manifest(path, json.loads(path.read_text()), {"data_root": folder})
+    dataset = make_dataset(path, folder)
+    noisy = folder / "n" / "a.wav"
+    time = noisy.stat().st_mtime_ns
+    with open(noisy, "ab") as file:
+        file.write(b"LIST")
+    os.utime(noisy, ns=(time, time))
+    with pytest.raises(UserError, match="had .* bytes, of .*, and has"):
+        dataset[0]
+
+
+def test_stamps_are_those_from_before_the_files_were_examined(folder):
+    path = manifest(folder)
+    listed = {f"{folder}/c/a.wav": [5, 7]}
+    write_manifest(
+        path, json.loads(path.read_text()), {"data_root": folder}, listed
+    )
+    (entry,) = json.loads(path.read_text()).values()
+    status = (folder / "n" / "a.wav").stat()
+    assert entry["clean_stamp"] == [5, 7]
+    assert entry["noisy_stamp"] == [status.st_size, status.st_mtime_ns]
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (b"", "cannot be read as JSON"),
+        (b"\xff\xfe", "cannot be read as JSON"),
+        (b"[" * 10**5, "cannot be read as JSON"),
+        (b"[1]", "holds no JSON object"),
+        (b'"a"', "holds no JSON object"),
+        (b'{"a": null}', "utterance a: is None, must be an entry"),
+        (b'{"a": [1]}', r"utterance a: is \[1\], must be an entry"),
+    ],
+)
+def test_what_is_no_manifest(folder, content, reason):
+    path = folder / "train.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"train.json.*{reason}"):
+        make_dataset(path, folder)
+
+
+@pytest.mark.parametrize("wav", [0, 1, None, ["a"], True, 2.5])
+def test_a_path_that_is_none(folder, wav):
+    """The number of an open file would be read as audio."""
+    path = manifest(folder)
+    entries = json.loads(path.read_text())
+    entries["a"]["noisy_wav"] = wav
+    write_json(path, entries)
+    with pytest.raises(UserError, match="utterance a: noisy_wav is .*a path"):
+        make_dataset(path, folder)
+
+
+@pytest.mark.parametrize(
+    "wav, placeholder",
+    [
+        ("{root}/a.wav", "{root}"),
+        ("{}/a.wav", "{}"),
+        ("{0}/a.wav", "{0}"),
+        ("{data_root:>999999999}/a.wav", "{data_root:>999999999}"),
+        ("{data_root.__class__}/a.wav", "{data_root.__class__}"),
+        ("{data_root/a.wav", "{"),
+        ("data_root}/a.wav", "}"),
+    ],
+)
+def test_placeholders_that_are_none(folder, wav, placeholder):
+    path = manifest(folder, noisy_wav=wav)
+    with pytest.raises(UserError) as error:
+        make_dataset(path, folder)
+    assert f"placeholder {placeholder!r}" in str(error.value)
+    assert "Known: {data_root}." in str(error.value)
+
+
+def test_braces_elsewhere_mean_nothing(folder):
+    path = manifest(folder, speaker="{x}")
+    dataset = make_dataset(path, folder)
+    assert dataset.data["a"]["speaker"] == "{x}"
+
+
+@pytest.mark.parametrize("stamp", [3, [1], [1, 2.5], [True, 1], "12", {}])
+def test_a_stamp_that_is_none(folder, stamp):
+    path = manifest(folder, clean_stamp=stamp)
+    with pytest.raises(UserError, match="utterance a: clean_stamp is"):
+        make_dataset(path, folder)

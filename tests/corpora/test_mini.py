@@ -209,7 +209,9 @@ def test_foreign_folder_is_left_alone(tmp_path):
 @pytest.mark.parametrize("build", [build_mini_corpus, build_mini_noises])
 def test_absent_prompts(tmp_path, monkeypatch, build):
     monkeypatch.setattr(mini, "PROMPTS_FOLDER", tmp_path)
-    with pytest.raises(ValueError, match="there is no .*allison_.* a clone"):
+    with pytest.raises(
+        ValueError, match="there is no .*allison_.* install okd again"
+    ):
         build(tmp_path / "mini_corpus")
 
 

@@ -145,6 +145,8 @@ def test_switches_of_a_plan_are_said_in_full(option):
         ("noise_offset", "end"),
         ("level_dbfs", 3),
         ("level_dbfs", "-25"),
+        ("level_dbfs", []),
+        ("level_dbfs", [-25, 3]),
     ],
 )
 def test_impossible_plan(option, value):

@@ -1,5 +1,7 @@
 """Speech and noise are mixed as their manifest says, or not at all."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from okd_brain.corpora.mixtures import (
     read_noise,
 )
 from okd_brain.files import write_json
+from okd_brain.messages import UserError
 from okd_brain.noises import mix
 
 SAMPLES = 4800
@@ -203,4 +206,33 @@ def test_missing_field(folder, field):
 )
 def test_impossible_number(folder, field, value):
     with pytest.raises(ValueError, match=f"utterance a_hiss: {field} is"):
+        dataset(folder, changes={field: value})
+
+
+@pytest.mark.parametrize(
+    "kind, file", [("clean", "speech/a"), ("noise", "noise/hiss")]
+)
+def test_speech_or_noise_that_changes_is_named(folder, kind, file):
+    path = folder / f"{file}.wav"
+    status = path.stat()
+    stamp = [status.st_size, status.st_mtime_ns]
+    mixtures = dataset(folder, changes={f"{kind}_stamp": stamp})
+    assert len(mixtures[0]["noisy_sig"])
+    os.utime(path, ns=(0, status.st_mtime_ns + 1))
+    with pytest.raises(UserError, match=f"{file}.wav has changed since"):
+        mixtures[0]
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("noise_start", True),
+        ("noise_start", 2**40),
+        ("snr_db", False),
+        ("snr_db", 1e308),
+        ("level_dbfs", float("nan")),
+    ],
+)
+def test_numbers_that_no_mixture_can_have(folder, field, value):
+    with pytest.raises(UserError, match=f"a_hiss: {field} is"):
         dataset(folder, changes={field: value})

@@ -13,6 +13,7 @@ from tiny_corpus import burst, write_corpus, write_streamed_flac, write_wave
 
 import okd_brain.corpora.paired
 from okd_brain.corpora import LAYOUTS, make_dataset, prepare_corpus
+from okd_brain.messages import UserError
 
 RELEASE_16K, RELEASE_48K, *_, AUTHORS, UNDIVIDED = LAYOUTS
 DIVIDED = [layout for layout in LAYOUTS if layout.divided]
@@ -96,12 +97,18 @@ def test_every_layout(tmp_path, output, layout):
 def test_manifest_entry(corpus, output):
     prepared = prepare(corpus, output)
     manifest = json.loads(Path(prepared.manifests["train"]).read_text())
+    stamps = {}
+    for kind in ("noisy", "clean"):
+        path = corpus / f"{kind}_trainset_28spk_wav_16k" / "p225_001.wav"
+        status = path.stat()
+        stamps[f"{kind}_stamp"] = [status.st_size, status.st_mtime_ns]
     assert manifest["p225_001"] == {
         "noisy_wav": "{data_root}/noisy_trainset_28spk_wav_16k/p225_001.wav",
         "clean_wav": "{data_root}/clean_trainset_28spk_wav_16k/p225_001.wav",
         "length": 4800,
         "duration": 0.3,
         "speaker": "p225",
+        **stamps,
     }
     assert prepared.data_root == str(corpus)
 
@@ -355,11 +362,11 @@ def test_interrupted_preparation_is_done_again(corpus, output, monkeypatch):
     first = prepare(corpus, output)
     before = manifests(first)
 
-    def interrupt(path, content):
+    def interrupt(*arguments):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(okd_brain.corpora.paired, "write_json", interrupt)
+        patch.setattr(okd_brain.corpora.paired, "write_manifest", interrupt)
         prepare(corpus, output, valid_speakers=["p225"])
     # The old options again: the old record must not vouch for the new files.
     assert not (output / "corpus.json").exists()
@@ -369,6 +376,38 @@ def test_interrupted_preparation_is_done_again(corpus, output, monkeypatch):
 def test_missing_manifest_is_written_again(corpus, output):
     (Path(prepare(corpus, output).manifests["valid"])).unlink()
     assert Path(prepare(corpus, output).manifests["valid"]).exists()
+
+
+@pytest.mark.parametrize("name", ["corpus.json", "valid.json"])
+def test_damaged_manifests_are_written_again(corpus, output, name, caplog):
+    before = manifests(prepare(corpus, output))
+    (output / name).write_text('{"p225_001": {"le')
+    assert manifests(prepare(corpus, output)) == before
+    assert f"{name} is damaged" in caplog.text
+
+
+def test_a_file_that_changes_during_a_run_is_named(corpus, output):
+    prepared = prepare(corpus, output)
+    train = prepared.datasets()["train"]
+    path = corpus / "noisy_trainset_28spk_wav_16k" / "p225_001.wav"
+    assert len(train[0]["noisy_sig"])
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(UserError, match="noisy_.*p225_001.wav has changed"):
+        train[0]
+    # The next run prepares the corpus as it is now.
+    assert len(prepare(corpus, output).datasets()["train"][0]["noisy_sig"])
+
+
+def test_manifests_without_stamps_are_read(corpus, output):
+    """As those that were written before there were any."""
+    prepared = prepare(corpus, output)
+    path = Path(prepared.manifests["train"])
+    entries = json.loads(path.read_text())
+    for entry in entries.values():
+        assert entry.pop("noisy_stamp") and entry.pop("clean_stamp")
+    path.write_text(json.dumps(entries))
+    assert len(prepared.datasets()["train"][0]["noisy_sig"])
+    assert prepare(corpus, output) == prepared  # nothing speaks against it
 
 
 # 48 kHz
@@ -421,6 +460,16 @@ def test_interrupted_resampling_goes_on_where_it_stopped(release, output):
     assert after.keys() == before.keys()
     changed = {name for name in before if after[name] != before[name]}
     assert changed <= {"p225_001.wav"}  # a file system may re-use the inode
+
+
+def test_a_copy_that_was_changed_is_made_again(release, output):
+    copy = Path(prepare(release, output).data_root)
+    path = copy / "noisy_trainset_28spk_wav_16k" / "p225_001.wav"
+    before = path.read_bytes()
+    path.write_bytes(before[:44] + bytes(len(before) - 44))
+    os.utime(path, (0, 0))
+    prepare(release, output)
+    assert path.read_bytes() == before
 
 
 def test_changed_source_is_resampled_again(release, output):
@@ -714,7 +763,7 @@ def test_what_was_understood_is_logged(corpus, output, caplog):
     with caplog.at_level("INFO"):
         prepare(corpus, output)
     assert (
-        "28 speakers, 16000 Hz: utterances {'train': 4, 'valid': 2, 'test': 2}, "
+        "28 speakers, 16000 Hz): utterances {'train': 4, 'valid': 2, 'test': 2}, "
         "hours {'train': 0.0, 'valid': 0.0, 'test': 0.0}, speakers {'train': 2, "
         "'valid': 1, 'test': 1}, validation speakers p226, bad files left out 0"
     ) in caplog.text

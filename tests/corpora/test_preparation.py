@@ -1,9 +1,16 @@
 """What all corpora have in common: which files there are, which are bad."""
 
+import json
+
 import pytest
 
 from okd_brain.corpora import Violation, list_audio
-from okd_brain.corpora.preparation import report_bad_files
+from okd_brain.corpora.preparation import (
+    manifest_paths,
+    prepare_once,
+    report_bad_files,
+)
+from okd_brain.files import write_json
 
 
 def test_audio_files_are_listed_sorted(tmp_path):
@@ -42,5 +49,33 @@ def test_formats_that_cannot_be_read_are_named(tmp_path, caplog):
     (tmp_path / "a.wav").touch()
     (tmp_path / "voice.m4a").touch()
     assert list(list_audio(tmp_path)) == ["a.wav"]
-    assert "1 files are left out" in caplog.text
+    assert "1 file is left out" in caplog.text
     assert f"ffmpeg -i {tmp_path / 'voice.m4a'} out.wav" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["corpus.json", "train.json", "valid.json"])
+@pytest.mark.parametrize("harm", ["half", "empty", "other"])
+def test_damaged_manifests_are_made_again(tmp_path, caplog, name, harm):
+    made = []
+
+    def make():
+        made.append(True)
+        for path in manifest_paths(tmp_path).values():
+            entry = {"clean_wav": str(tmp_path / "a.wav"), "length": 5}
+            write_json(path, {"u1": entry})
+        return {"root": "somewhere"}
+
+    def prepare():
+        return prepare_once(tmp_path, ["input"], lambda record: {}, make)
+
+    (tmp_path / "a.wav").touch()
+    record = prepare()
+    assert prepare() == record and len(made) == 1
+    path = tmp_path / name
+    whole = path.read_text()
+    text = {"half": whole[: len(whole) // 2], "empty": "", "other": "[]"}[harm]
+    path.write_text(text)
+    assert prepare() == record and len(made) == 2
+    assert path.read_text() == whole
+    assert json.loads(whole)
+    assert f"{path} is damaged" in caplog.text

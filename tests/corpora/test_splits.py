@@ -176,7 +176,7 @@ def test_fewer_than_three_speakers_are_divided_by_file(counts):
         (
             {"a": 9, "b": 9},
             {"valid_speakers": ["a"], "test_speakers": ["b"]},
-            "left for train: there are 18 files of 2 speakers",
+            "left for train: the corpus has 18 files of 2 speakers",
         ),
         (
             {"a": 9, "b": 9, "c": 9},

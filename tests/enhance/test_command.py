@@ -1,6 +1,7 @@
 """``okd-enhance``: files, folders and streams of either task; wrong commands."""
 
 import logging
+import resource
 import subprocess
 import sys
 from io import BytesIO
@@ -100,12 +101,41 @@ def test_bad_files_are_named_while_the_rest_goes_on(corpus, model, caplog):
     assert written == {"a.flac", "b.wav"}
 
 
+def test_a_full_disk_is_named_and_no_half_file_left(corpus, model, caplog):
+    """What fails is the temporary file of samples, or the output itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        assert main([model, "in", "-o", "out", "--device", "cpu"]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    for name in ("a.flac", "sub/b.wav"):
+        assert f"out/{name}: cannot be written: File too large" in caplog.text
+    assert "System error" not in caplog.text
+    assert [p for p in Path("out").rglob("*") if p.is_file()] == []
+
+
 def test_second_run_needs_overwrite(corpus, model, caplog):
     command = [model, "in/a.flac", "-o", "out", "--device", "cpu"]
     assert main(command) == 0
     assert main(command) == 1
     assert "exists already" in caplog.text
     assert main([*command, "--overwrite"]) == 0
+
+
+def test_earlier_output_elsewhere_in_the_input_is_left_out(
+    corpus, model, caplog
+):
+    command = [model, "in", "--device", "cpu", "-o"]
+    assert main([*command, "in/clean"]) == 0
+    assert main([*command, "in/clean", "--overwrite"]) == 0
+    assert "Left out" not in caplog.text
+    assert main([*command, "in/cleaner"]) == 0
+    assert (
+        "Left out: 2 that okd-enhance wrote (in/clean/a.flac, in/clean/sub/b.wav)"
+    ) in caplog.text
+    assert "2 files enhanced, 0 failed. Left out: 2." in caplog.text
+    assert not Path("in/cleaner/clean").exists()
 
 
 @pytest.mark.parametrize(
@@ -115,10 +145,10 @@ def test_second_run_needs_overwrite(corpus, model, caplog):
         (["MODEL", "-o", "out"], "INPUT"),
         (["MODEL", "in/*.mp3", "-o", "out"], "no audio file found"),
         (["MODEL", "in", "-o", "in"], "is an input"),
-        (["in", "in", "-o", "out"], "in is not a model"),
-        (["in/a.flac", "in", "-o", "out"], "in/a.flac is not a model"),
-        (["in/none.wav", "in", "-o", "out"], "in/none.wav is not a model"),
-        (["in/none/here", "in", "-o", "out"], "in/none/here is not a model"),
+        (["in/none/here", "in", "-o", "o"], "in/none/here is neither a model"),
+        (["in/none", "-o", "out"], "in/none is neither a model nor something"),
+        (["MODEL", "in/a.flac", "-o", "out.mp4"], "can write .wav and .flac"),
+        (["MODEL", "in/a.flac", "-o", "out.xyz"], "write out.xyz/"),
         (["--model", "in", "in", "-o", "out"], "holds no enhance_model.ckpt"),
         (["--model", "in/none/here", "in", "-o", "o"], "is not a folder"),
         (["MODEL", "in", "-o", "out", "--device", "gpu7"], "'gpu7': this mac"),
@@ -159,7 +189,7 @@ def test_module_runs_as_a_program(corpus, model):
     assert (corpus / "out" / "a.flac").exists()
     assert result.stdout == ""
     assert "ERROR: " + str(corpus / "none.wav") in result.stderr
-    assert "INFO: 1 files enhanced, 1 failed." in result.stderr
+    assert "INFO: 1 file enhanced, 1 failed." in result.stderr
 
 
 # Listening enhancement

@@ -78,6 +78,33 @@ def test_format_is_kept(
     assert (info.format, info.subtype) == (container, written_subtype)
     assert (info.samplerate, info.channels) == (rate, channels)
     assert info.frames == len(wave)
+    assert "software=okd-enhance" in tags(destination)
+
+
+def tags(path):
+    with soundfile.SoundFile(path) as sound:
+        texts = sound.copy_metadata()
+    return " ".join(f"{name}={text}" for name, text in texts.items())
+
+
+@pytest.mark.parametrize(
+    "subtype, bits", [("PCM_U8", 8), ("PCM_16", 16), ("PCM_24", 24)]
+)
+def test_samples_are_rounded_to_the_nearest(tmp_path, subtype, bits):
+    """libsndfile rounds down: silence would have samples of -1."""
+    half = ConstantMask(0.5).eval()
+    source, destination = tmp_path / "a.wav", tmp_path / "b.wav"
+    wave = np.zeros(16000)
+    wave[8000:] = talk(8000).numpy()
+    soundfile.write(source, wave, 16000, subtype=subtype)
+    enhance_file(half, source, destination)
+    written = soundfile.read(destination)[0]
+    heard, rate = soundfile.read(source, dtype="float32")
+    exact = enhance_wave(half, heard, rate)
+    error = 2.0 ** (bits - 1) * (written - exact)
+    assert abs(error).max() < 0.5 + 1e-2 * bits
+    assert abs(error[8000:].mean()) < 0.1  # -0.5 where rounded down
+    assert not written[:7000].any()
 
 
 @pytest.mark.parametrize("container", ["OGG", "MP3", "AIFF"])

@@ -100,6 +100,7 @@ def test_levels_as_spreadsheets_write_them(tmp_path):
         ("0,-inf\n", "line 1: '0,-inf' is not a time"),
         ("0,-40\n1,-30\n1,-20\n", "line 3: times must ascend.*1 s.*1 s"),
         ("1,-40\n0,-30\n", "line 2: times must ascend"),
+        (f"0,-40\n1,-{'3' * 200000}\n", "line 2: field larger than"),
         ("0,65\n", "line 1: 65 dBFS is louder.*sound pressure level"),
     ],
 )

@@ -11,17 +11,22 @@ import soundfile
 import torch
 import yaml
 from experiments import BASE, LE_BASE, make_brain, speech
+from pages import data_of
 
 from okd_brain.corpora import make_dataset
 from okd_brain.enhance import main as okd_enhance
 from okd_brain.evaluation import LISTENING, main
+from okd_brain.evaluation.checkpoints import choose_checkpoints
 from okd_brain.evaluation.score import main as okd_score
 from okd_brain.evaluation.tasks import ENHANCEMENT
 from okd_brain.export import export_generator
 from okd_brain.files import write_json
 from okd_brain.generators import BLSTMGenerator, CausalLSTMGenerator
 from okd_brain.metrics import METRICS
+from okd_brain.page import main as okd_report
 from okd_brain.resampling import resample
+from okd_brain.results import read_scores
+from okd_brain.scoring import Scorer
 from okd_brain.training import AtomicCheckpointer, StepCounter
 
 RATE = 16000
@@ -90,11 +95,11 @@ def checkpoint(save, generators, values, epoch, stage="okd"):
     return saver.save_checkpoint(meta=meta, name=f"{stage}{epoch}").path
 
 
-def run(corpus, *models, options=(), metrics=CHEAP, output=None):
+def run(corpus, *models, options=(), metrics=CHEAP, output=None, heard=0):
     arguments = [*models, "--clean", corpus / "clean", "--noisy"]
     arguments += [corpus / "noisy", "--n_jobs", "1", "--device", "cpu"]
     arguments += ["--metrics", *metrics, *options]
-    arguments += ["-o", output] if output else []
+    arguments += ["-o", output, "--samples", heard] if output else []
     return main([str(argument) for argument in arguments])
 
 
@@ -118,6 +123,43 @@ def test_the_metrics_are_those_of_the_recipe(base, compared):
         if line.startswith("report_metrics:")
     )
     assert yaml.safe_load(line)["report_metrics"] == compared.metrics
+
+
+def test_samples_are_what_was_scored(made, tmp_path, capsys):
+    """And okd-report makes a page of them, with the conditions of the log."""
+    model = made / "export" / "pesq"
+    assert run(made / "mine", model, output=tmp_path / "out", heard=3) == 0
+    folder = tmp_path / "out" / "samples"
+    index = json.loads((folder / "samples.json").read_text())["utterances"]
+    assert len(index) == 3
+    scores = read_scores(tmp_path / "out" / "scores_test.csv")
+    for utterance, sample in index.items():
+        waves = {
+            system: soundfile.read(folder / file)[0]
+            for system, file in sample["files"].items()
+        }
+        assert list(waves) == ["clean", "noisy", "pesq"]
+        for system in ("noisy", "pesq"):
+            pair = waves["clean"], waves[system]
+            [score] = Scorer(["si_sdr"]).score([pair])[0]
+            known = scores[system][utterance]["si_sdr"]
+            assert score == pytest.approx(known, abs=1e-3)
+    page = tmp_path / "page"
+    assert okd_report([str(tmp_path / "out"), "-o", str(page)]) == 0
+    assert "3 utterances to hear" in capsys.readouterr().out
+    known = {u["id"]: u for u in data_of(page)["utterances"]}
+    assert known["p1_b"]["noise"] == "bus" and known["p1_b"]["snr_db"] == 17.5
+
+
+def test_samples_have_to_be_a_number(made, tmp_path, capsys):
+    error = refused(
+        capsys,
+        made / "mine",
+        made / "export/pesq",
+        output=tmp_path / "out",
+        heard=-1,
+    )
+    assert "--samples is -1, must be a whole number" in error
 
 
 def test_models_and_folders_stand_in_one_table(made, tmp_path, capsys):
@@ -197,6 +239,24 @@ def test_scores_are_those_of_the_test_after_training(made, tmp_path):
                 assert float(row[metric]) == pytest.approx(
                     scores[metric], abs=1e-4
                 )
+
+
+def test_what_is_compared_is_what_the_run_tested(tmp_path):
+    """Not the last update, where the run validates an average of updates."""
+    path = checkpoint(
+        tmp_path / "save", {"pesq": generator(1)}, {"pesq": 2.0}, 3
+    )
+    (path / "SHA256SUMS").unlink()
+    names = {}
+    for what in ("learner", "average"):
+        for folder in (path, tmp_path):
+            [(weights, _)] = choose_checkpoints(folder).values()
+            names.setdefault(what, []).append(weights.name)
+        (path / "average_g_pesq.ckpt").touch()
+    assert names == {
+        "learner": ["g_pesq.ckpt"] * 2,
+        "average": ["average_g_pesq.ckpt"] * 2,
+    }
 
 
 def test_a_checkpoint_gives_a_row_per_generator(made, tmp_path, capsys):
@@ -368,6 +428,21 @@ def test_what_a_model_cannot_enhance_is_a_failure(folder, made, caplog):
     assert f"p2_a: {path}: A wave must be finite" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["g_pesq.ckpt", "CKPT.yaml"])
+def test_damaged_checkpoints_are_not_evaluated(made, tmp_path, capsys, name):
+    """The next best would be another model under the same name."""
+    save = tmp_path / "run" / "save"
+    model = generator(0)
+    for epoch, value in ((1, 3.0), (2, 2.0)):
+        checkpoint(save, {"pesq": model}, {"pesq": value}, epoch)
+    path = save / "CKPT+okd1" / name
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + b"x")
+    for given in (tmp_path / "run", save / "CKPT+okd1"):
+        error = refused(capsys, made / "mine", given)
+        assert "CKPT+okd1" in error and "damaged" in error
+
+
 def test_models_that_are_none(made, tmp_path, capsys):
     mine = made / "mine"
     (tmp_path / "a.pth").write_text("weights")
@@ -396,7 +471,7 @@ def test_models_that_are_none(made, tmp_path, capsys):
         (strange, "g_pesq.ckpt holds no generator that okd_brain knows"),
         (warm, "no checkpoint that was validated after the warm-up"),
         (damaged, "has a damaged checkpoint"),
-        (unread, "hyperparams.yaml is damaged"),
+        (unread, "hyperparams.yaml is not YAML"),
         (wrong, "is not a file of weights"),
         (f"{mine / 'clean'}=noisy", "the row of the noisy speech itself"),
     ]:

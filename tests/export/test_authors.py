@@ -76,3 +76,17 @@ def test_a_discriminator_of_other_layers(tmp_path):
         torch.save(tree, tmp_path / "a.pth")
         with pytest.raises(ValueError, match="would become a Discriminator"):
             AuthorsCheckpoint(tmp_path / "a.pth").discriminator()
+
+
+@pytest.mark.parametrize("part", ["generator", "discriminator"])
+def test_weights_that_are_not_finite(tmp_path, part):
+    networks = save_as_theirs(tmp_path / "a.pth")
+    tree = {}
+    for name, network in zip(
+        ("generator", "discriminator"), networks, strict=True
+    ):
+        tree[name] = network.state_dict()
+    tree[part]["fc2.bias"][3] = np.inf
+    torch.save(tree, tmp_path / "a.pth")
+    with pytest.raises(ValueError, match="a.pth: fc2.bias holds NaN or inf"):
+        AuthorsCheckpoint(tmp_path / "a.pth").discriminator()

@@ -18,6 +18,10 @@ from enhancing import (
     talk,
     wide,
 )
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    LocalEntryNotFoundError,
+)
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.inference.interfaces import Pretrained
 from speechbrain.lobes.models.MetricGAN import EnhancementGenerator
@@ -39,6 +43,7 @@ from okd_brain.generators import (
     BLSTMGenerator,
     CausalLSTMGenerator,
 )
+from okd_brain.messages import UserError
 from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
 
 SPEECH = Path(__file__).parents[1] / "samples" / "june_fr_vm-next.flac"
@@ -171,6 +176,40 @@ def test_hub_id_goes_through_speechbrains_fetching(tmp_path, monkeypatch):
     assert set(asked) == {
         ("speechbrain/metricgan-plus-voicebank", "enhance_model.ckpt")
     }
+
+
+def from_hub(monkeypatch, folder, error=None):
+    """Let the hub give a folder's files, and an error for what it lacks."""
+
+    def download(**request):
+        if not (folder / request["filename"]).exists():
+            raise error
+        return str(folder / request["filename"])
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+
+
+def test_a_hub_model_keeps_the_details_of_its_task(tmp_path, monkeypatch):
+    from_hub(monkeypatch, exported(tmp_path / "siib", "frame"))
+    task = task_of(load_generator("some/siib"), read_details("some/siib"))
+    assert task.equal_power == "frame"
+
+
+@pytest.mark.parametrize(
+    "error, warns",
+    [
+        (EntryNotFoundError("404"), False),
+        (LocalEntryNotFoundError("no connection, and not in the cache"), True),
+    ],
+)
+def test_a_hub_model_may_have_no_details(
+    tmp_path, monkeypatch, caplog, error, warns
+):
+    from_hub(monkeypatch, tmp_path, error)
+    assert read_details("speechbrain/metricgan") == {}
+    assert ("model.json could not be fetched" in caplog.text) == warns
+    with pytest.raises(UserError, match="enhance_model.ckpt"):
+        load_generator("speechbrain/metricgan")
 
 
 def test_unreachable_hub_model_names_both_possibilities(monkeypatch):

@@ -90,6 +90,7 @@ def tiny_run(task, folder):
         "--valid_interval=1",
         "--n_jobs=1",
         "--device=cpu",
+        "--samples=0",  # pictures depend on what is installed
         "--noprogressbar",
     ]
     if task == "SE":

@@ -5,7 +5,14 @@ import pytest
 from scoring_signals import RATE, noisy, speech
 
 from okd_brain.measures import CompositeReference, is_installed
-from okd_brain.metrics import METRICS, Linear, Logistic, with_curve
+from okd_brain.measures.siib import SIIBReference
+from okd_brain.metrics import (
+    METRICS,
+    Linear,
+    Logistic,
+    tiled_siib,
+    with_curve,
+)
 
 # The others are tested in measures/test_optional.py; with the extras installed,
 # they go through this battery as well.
@@ -123,6 +130,21 @@ def test_labels_of_the_authors():
     assert METRICS["pesq"].normalise(3.24) == pytest.approx(0.752, abs=1e-3)
     assert METRICS["csig"].normalise(3.0) == 0.5
     assert all(metric.clean_label == 1.0 for metric in METRICS.values())
+
+
+def test_siib_of_repeated_speech():
+    """The number of the measure, under another version and the same name."""
+    metric = tiled_siib(tile_seconds=6)
+    pair = {"reference": speech(), "degraded": noisy(snr_db=0.0)}
+    reference = SIIBReference(speech(), tile_seconds=6)
+    assert metric.score(**pair) == reference.score(pair["degraded"])
+    assert metric.score(**pair) < METRICS["siib"].score(**pair)
+    assert metric.name == "siib" and metric == tiled_siib(tile_seconds=6)
+    assert (
+        len({m.version for m in (metric, tiled_siib(), METRICS["siib"])}) == 3
+    )
+    with pytest.raises(ValueError, match="tile_seconds is -1"):
+        tiled_siib(tile_seconds=-1)
 
 
 def test_a_curve_can_be_exchanged():

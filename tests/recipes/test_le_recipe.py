@@ -3,7 +3,9 @@
 import csv
 import json
 
+import numpy as np
 import pytest
+import soundfile
 from experiments import (
     LE_BASE,
     LE_RECIPE,
@@ -12,7 +14,8 @@ from experiments import (
 )
 from hyperpyyaml import load_hyperpyyaml
 
-from okd_brain.metrics import heads_of, parse_targets
+from okd_brain.config import read_experiment
+from okd_brain.metrics import heads_of, parse_targets, tiled_siib
 from okd_brain.training import discriminator_heads
 
 HPARAMS = sorted((LE_RECIPE / "hparams").glob("*.yaml"))
@@ -29,7 +32,7 @@ def corpus(tmp_path_factory):
     return write_speech_and_noise(tmp_path_factory.mktemp("le"))
 
 
-def run(train, corpus, output, yaml, *extra, test_talkers="[d]"):
+def run(train, corpus, output, yaml, *extra, test_talkers="[d]", heard=0):
     train.main(
         [
             str(yaml),
@@ -45,6 +48,7 @@ def run(train, corpus, output, yaml, *extra, test_talkers="[d]"):
             "--number_of_samples=1",
             "--valid_interval=2",
             "--n_jobs=1",
+            f"--samples={heard}",
             "--device=cpu",
             "--noprogressbar",
             *extra,
@@ -95,6 +99,20 @@ def test_every_yaml_trains_tests_and_exports(
     assert all(steps[name] == 2 * (2 + 1 + 2) for name in networks)
 
 
+def test_the_papers_mixtures_have_siib_of_repeated_speech(tmp_path):
+    argv = [str(LE_RECIPE / "hparams/paper_mixing.yaml")]
+    argv += [
+        "--data_folder=x",
+        "--noise_folder=x",
+        f"--output_folder={tmp_path}",
+    ]
+    hparams = load_hyperpyyaml(read_experiment(argv).yaml)
+    siib, haspi, estoi = parse_targets(hparams["targets"])
+    assert siib.metrics == (tiled_siib(tile_seconds=25),)
+    assert (siib.name, haspi.name) == ("siib", "haspi_linear")
+    assert estoi.metrics[0].normalise(0.25) == 0.5
+
+
 def test_tables_by_noise_and_ratio(train, corpus, tmp_path):
     """Two ratios and two speakers."""
     run(
@@ -106,6 +124,7 @@ def test_tables_by_noise_and_ratio(train, corpus, tmp_path):
         "--report_metrics=[si_sdr]",
         "--test_snrs_db=[-5, 5]",
         test_talkers="[b, d]",
+        heard=2,
     )
     breakdown = json.loads((tmp_path / "breakdown_test.json").read_text())
     assert list(breakdown) == ["snr_db", "speaker"]
@@ -115,6 +134,17 @@ def test_tables_by_noise_and_ratio(train, corpus, tmp_path):
     }
     assert list(estoi) == ["-5", "5"]
     assert estoi["5"] > estoi["-5"]
+    index = json.loads((tmp_path / "samples" / "samples.json").read_text())
+    for utterance, sample in index["utterances"].items():
+        heard = {
+            system: soundfile.read(tmp_path / "samples" / file)[0]
+            for system, file in sample["files"].items()
+        }
+        assert list(heard) == ["clean", "unprocessed", "ssdrc", "estoi"]
+        # The clean speech alone, and in the noise at the ratio of its name.
+        noise = heard["unprocessed"] - heard["clean"]
+        ratio = (heard["clean"] ** 2).sum() / (noise**2).sum()
+        assert utterance.endswith(f"{10 * np.log10(ratio):.0f}dB")
     log = (tmp_path / "log.txt").read_text()
     assert "| snr_db | utterances | system |" in log
     with open(tmp_path / "scores_test.csv", newline="") as file:

@@ -56,7 +56,7 @@ def test_each_method_has_its_networks(name, tmp_path):
 
 def test_only_the_causal_ones_are_causal(tmp_path):
     for path in [BASE, *OVERLAYS]:
-        causal = path.stem.endswith("_causal")
+        causal = path.stem.endswith(("_causal", "default_model"))
         kind = CausalLSTMGenerator if causal else BLSTMGenerator
         generator = load(path.stem, tmp_path / path.stem)["generator"]
         assert generator is kind, path.stem

@@ -12,7 +12,7 @@ from experiments import BASE, LE_BASE, LE_RECIPE, RECIPE, TESTS
 
 from okd_brain.config import read_experiment
 
-MAX_OVERLAY_LINES = 12  # DESIGN section 6
+MAX_OVERLAY_LINES = 12  # a screen at most; DESIGN section 6
 
 
 class Files(NamedTuple):
@@ -25,7 +25,8 @@ class Files(NamedTuple):
 
     @property
     def hparams(self):
-        return sorted(self.base.parent.glob("*.yaml"))
+        folder = self.base.parent
+        return sorted([*folder.glob("*.yaml"), *folder.glob("fast/*.yaml")])
 
     @property
     def overlays(self):
@@ -74,18 +75,29 @@ def keys(path):
     return {key: text(value) for key, value in tree.items()}
 
 
+def hparams_of(path):
+    """Return the folder of a recipe's experiments, of which fast/ is a part."""
+    return path.parents[path.parent.name == "fast"]
+
+
 @pytest.mark.parametrize(
     "path",
     [path for recipe in RECIPES for path in recipe.overlays],
-    ids=lambda path: f"{path.parts[-4]}-{path.stem}",
+    ids=lambda path: (
+        f"{hparams_of(path).parts[-3]}-{path.parent.stem}-{path.stem}"
+    ),
 )
 def test_an_overlay_changes_its_lines_and_no_others(path):
     overlay = ruamel.yaml.YAML().load(path)
     ours, bases = keys(path), keys(path.parent / overlay.pop("base"))
     changed = {key for key in ours if ours[key] != bases.get(key)}
+    if "schedule" in overlay:
+        schedule = hparams_of(path) / overlay["schedule"]
+        overlay.update(ruamel.yaml.YAML().load(schedule))
     assert changed == set(overlay)  # nothing else, and nothing in vain
     assert set(bases) <= set(ours)
-    assert ours["output_folder"] == f"node: !ref results/{path.stem}/<seed>"
+    name = path.relative_to(hparams_of(path)).with_suffix("")
+    assert ours["output_folder"] == f"node: !ref results/{name}/<seed>"
 
 
 @every_recipe
@@ -119,7 +131,7 @@ def test_overlays_are_short(recipe):
 
 @every_recipe
 def test_the_table_of_experiments_is_complete(recipe):
-    quoted = set(re.findall(r"`([\w.]+)`", recipe.table.read_text()))
+    quoted = set(re.findall(r"`(?:fast/)?([\w.]+)`", recipe.table.read_text()))
     assert {path.stem for path in recipe.hparams} <= quoted
 
 

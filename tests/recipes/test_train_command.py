@@ -31,10 +31,10 @@ def call(recipe, *argv, **environment):
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=["SE", "LE"])
 def test_help_lists_the_keys_of_the_yaml(recipe):
-    start = time.monotonic()
-    code, said, errors = call(recipe, "--help")
-    assert time.monotonic() - start < 1.0
-    assert (code, errors) == (0, [])
+    code, said, errors = call(recipe, "--help", PYTHONPROFILEIMPORTTIME="1")
+    imported = {line.split("|")[-1].strip() for line in errors}
+    assert code == 0 and "argparse" in imported
+    assert "torch" not in imported  # which takes seconds
     words = " ".join(said.split())
     assert "--alpha VALUE weight of the mimicry" in words
     assert "(default: 5.0)" in words

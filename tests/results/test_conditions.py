@@ -23,6 +23,8 @@ def scores_of(names):
         ("log.txt", "\nc bus 2.5\n", "does not describe a, b"),
         ("log.json", "a bus 2.5", "is not a manifest"),
         ("log.json", "[1]", "is not a manifest"),
+        ("log.json", "[" * 10**5, "is not a manifest"),
+        ("log.json", '{"a": {"snr_db": 1%s}}' % ("0" * 400), "is not a man"),
         ("log.json", '{"a": 1}', "is not a manifest"),
         ("log.json", '{"a": {"snr_db": "loud"}}', "is not a manifest"),
         (

@@ -45,7 +45,7 @@ def test_every_table_says_what_was_chosen_on_the_test_set():
     }
     text = results_tables(make(origins), breakdown)
     warning = "CHOSEN ON THE TEST SET: published"
-    assert text.splitlines()[0] == f"tiny, test, 1 utterances; {warning}"
+    assert text.splitlines()[0] == f"tiny, test, 1 utterance; {warning}"
     assert text.count(f"{warning}\n\n| ") == 3
     del origins["published"]["chosen_on"]
     assert "CHOSEN" not in results_tables(make(origins), breakdown)
@@ -86,6 +86,9 @@ def test_scores_are_read_as_they_are_written(tmp_path):
         ("utterance,pesq,csig\nu0,1\n", "line 2: not 3 cells"),
         ("utterance,pesq,csig\nu0,1,2,3\n", "line 2: not 3 cells"),
         ("utterance,pesq,csig\nu0,1,n/a\n", "line 2: 'n/a' is not a number"),
+        ('utterance,pesq,csig\nu0,"1"x,2\n', "line 2: .*expected"),
+        (f"utterance,pesq,csig\n{'x' * 200000},1,2\n", "line 2: field larger"),
+        ('utterance,pesq,csig\nu0,"1,2\n', "line 2: unexpected end of data"),
     ],
 )
 def test_other_files_are_not_scores(tmp_path, text, message):

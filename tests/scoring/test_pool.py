@@ -1,6 +1,7 @@
 """Who gets which job, and processes that die, hang or cannot start."""
 
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from okd_brain.scoring import Failure, Scorer
 from okd_brain.scoring.item import Item, ItemScores
 from okd_brain.scoring.pool import AffinityQueue
 from okd_brain.scoring.worker import READY, Worker
+from okd_brain.survival import SIGNALS
 
 TESTS = str(Path(__file__).parents[1])
 WAIT_SECONDS = 60.0  # a busy machine; a test that hangs fails after it
@@ -274,6 +276,28 @@ def test_a_run_that_ends_early_waits_for_nobody():
     for pid in map(int, done.stdout.split()):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_signal_to_the_whole_job_costs_no_scores():
+    """A scheduler ends a job by signals to all its processes, these included."""
+    metrics = ["si_sdr"]
+    with Scorer(metrics, n_jobs=2) as scorer:
+        scorer.score(pairs_of([0, 1]))
+        workers = list(scorer._pool._workers)
+        for worker in workers:
+            for number in SIGNALS:
+                os.kill(worker._process.pid, number)
+        rows = scorer.score(pairs_of([2, 3]))
+        assert np.isfinite(rows).all()
+        assert scorer._pool._workers == workers
+
+
+def test_a_worker_whose_parent_is_gone_says_nothing(capfd):
+    worker = Worker(pickle.dumps(len))
+    worker._connection.send([1, 2])
+    worker._connection.close()  # before the answer, as a kill does
+    assert worker._process.wait(WAIT_SECONDS) == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_workers_do_not_load_torch():

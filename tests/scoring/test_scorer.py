@@ -139,7 +139,7 @@ def test_no_pairs_give_no_rows():
 
 
 def test_names_must_match_the_pairs():
-    with pytest.raises(ValueError, match="2 names for 1 pairs"):
+    with pytest.raises(ValueError, match="2 names for 1 pair$"):
         Scorer(["si_sdr"]).score(good_pairs()[:1], names=["a", "b"])
 
 

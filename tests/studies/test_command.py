@@ -11,7 +11,7 @@ from studies import STUDY, write_recipe
 
 from okd_brain.studies import main, plan_runs, read_study, record_options
 
-STUDIES = sorted((RECIPE / "studies").glob("*.yaml"))
+STUDIES = sorted(RECIPE.parents[1].glob("*/okd/studies/*.yaml"))
 
 
 @pytest.fixture
@@ -136,10 +136,12 @@ def test_mistakes_in_the_study_are_named(study, tmp_path, capsys):
     assert not (tmp_path / "out" / "order.txt").exists()
 
 
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", STUDIES, ids=lambda path: f"{path.parts[-4]} {path.stem}"
+)
 def test_the_studies_that_come_with_it(path, tmp_path):
     """Every experiment takes its options; what others export is named so."""
-    study = read_study(path, RECIPE / "hparams")
+    study = read_study(path, path.parents[1] / "hparams")
     runs = plan_runs(study, [1], {"data_folder": "/corpus"}, tmp_path)
     for run in runs:
         record_options(run, None)

@@ -3,11 +3,21 @@
 import functools
 import json
 import re
+from itertools import pairwise
 
 import pytest
+import yaml
+from experiments import BASE, RECIPE
 from studies import plan_tiny, write_recipe
 
-from okd_brain.studies import parse_overrides, record_options
+from okd_brain.config import read_experiment
+from okd_brain.metrics import parse_targets
+from okd_brain.studies import (
+    parse_overrides,
+    plan_runs,
+    read_study,
+    record_options,
+)
 
 
 @pytest.fixture
@@ -33,6 +43,18 @@ def test_each_seed_has_runs_of_its_own(plan, tmp_path):
         f"--pretrained={tmp_path}/out/warm/5/export/pesq",
         "--score=1.0",
     ]
+
+
+def test_the_default_model_goes_on_where_each_run_ended(tmp_path):
+    """What a run exports under its target's name is what the next one loads."""
+    study = read_study(RECIPE / "studies/default_model.yaml", BASE.parent)
+    runs = plan_runs(study, [1], {"data_folder": "x"}, tmp_path)
+    assert len(runs) == 4
+    for run, following in pairwise(runs):
+        options = read_experiment(run.arguments).options()
+        [target] = parse_targets(yaml.safe_load(options["targets"]))
+        start = read_experiment(following.arguments).options()["pretrained"]
+        assert start == str(run.folder / "export" / target.name)
 
 
 def test_the_command_line_wins(plan):

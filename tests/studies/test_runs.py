@@ -1,17 +1,22 @@
 """Running a study: order, places, failures, and that nothing is left behind."""
 
 import contextlib
+import os
+import signal
 import sys
+import threading
 import time
 import types
 
 import pytest
+from owners import owner
 from studies import plan_tiny, write_recipe
 
 from okd_brain.studies import runs as study_runs
 from okd_brain.studies.runs import (
     Command,
     LocalLauncher,
+    RequeuedCommand,
     SlurmLauncher,
     run_all,
     slurm_launcher,
@@ -158,23 +163,12 @@ def test_a_deaf_run_is_killed(tmp_path, monkeypatch):
 def test_two_do_not_work_on_one_run(plan, tmp_path):
     """Also when the launcher of the other has been killed."""
     runs = plan()
-    train, log = tmp_path / "train.py", runs[0].log
-    first = LocalLauncher([None])
-    [job] = first.launch([Command(["sleep", "60"], log)])  # holds the lock
-    with pytest.raises(ValueError, match=f"{log} is being written: another"):
-        run_all(runs, LocalLauncher([None]), train)
-    assert not job.done()
-    first.stop()
-    assert run_all(runs, LocalLauncher([None]), train) == []
-
-
-def test_file_systems_without_locks(plan, tmp_path, monkeypatch, caplog):
-    def lock_descriptor(file, blocking):
-        raise OSError("Function not implemented")
-
-    monkeypatch.setattr(study_runs, "lock_descriptor", lock_descriptor)
-    assert run_all(plan(), LocalLauncher([None]), tmp_path / "train.py") == []
-    assert "study_log.txt cannot be locked: Function not" in caplog.text
+    train = tmp_path / "train.py"
+    with owner(runs[0].folder) as process:
+        with pytest.raises(ValueError, match=f"in use: .*{process.pid} on "):
+            run_all(runs, LocalLauncher([None]), train)
+        assert process.poll() is None
+    assert run_all(runs, LocalLauncher([None]), train) == []  # it was killed
 
 
 class ClusterJob:
@@ -227,6 +221,56 @@ def test_on_a_cluster_what_can_start_is_one_array(plan, tmp_path):
     assert len(cluster.arrays[0]) == 4  # warm and second, of both seeds
     assert not any(job.cancelled for array in cluster.arrays for job in array)
     assert runs[0].log.exists()
+
+
+def test_a_run_that_slurm_has_ended_goes_on(plan, tmp_path, started):
+    """Here, whoever ends a run wants it to end."""
+    train = tmp_path / "train.py"
+    text = train.read_text()
+    train.write_text(
+        "from pathlib import Path; import sys\n"
+        "told = Path(sys.argv[0]).with_name('told')\n"
+        "if not told.exists(): told.touch(); sys.exit(75)\n" + text
+    )
+    runs = plan()
+    assert run_all(runs, SlurmLauncher(Cluster()), train) == []
+    assert len(started()) == 3
+    (tmp_path / "told").unlink()
+    for run in runs:
+        run.results_file.unlink()
+    assert len(run_all(runs, LocalLauncher([None]), train)) > 0
+
+
+def test_slurm_requeues_what_it_ends(tmp_path, monkeypatch):
+    """As submitit does: a signal, ``checkpoint``, the same command again."""
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(study_runs, "SECONDS_TO_STOP", 10)
+    code = (
+        "import signal, sys, time; "
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); "
+        "print('at work', flush=True); time.sleep(60)"
+    )
+    command = Command([sys.executable, "-c", code], tmp_path / "log.txt")
+    job, requeued = RequeuedCommand(), []
+
+    def preempted(number, frame):
+        requeued.append(job.checkpoint(command))
+
+    before = signal.signal(signal.SIGUSR2, preempted)
+    try:
+        threading.Thread(target=signal_when_at_work, args=[command]).start()
+        assert job(command) == 75
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    (again,) = requeued
+    assert isinstance(again.function, RequeuedCommand)
+    assert again.args == (command,)
+
+
+def signal_when_at_work(command):
+    while not (command.log.exists() and command.log.read_text()):
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGUSR2)
 
 
 def test_what_stops_the_study_empties_the_cluster(plan, tmp_path, monkeypatch):

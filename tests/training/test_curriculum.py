@@ -71,6 +71,16 @@ def test_epochs_differ_and_repeat():
     assert tuple(other.draw(LENGTHS, 3)) != drawn[2]
 
 
+def test_some_of_an_epoch_are_scored():
+    options = {"number_of_epochs": 2, "seed": 1, "number_of_samples": 4}
+    curriculum = Curriculum(**options, scored_samples=3)
+    drawn = curriculum.draw(LENGTHS, 2)
+    assert curriculum.draw_scored(LENGTHS, 2) == drawn[:3]
+    assert curriculum.draw_unscored(LENGTHS, 2) == drawn
+    assert curriculum.scored_size(2, 2) == 2
+    assert Curriculum(**options).draw_scored(LENGTHS, 2) == drawn
+
+
 def test_a_choice_can_be_rebuilt_by_any_process():
     value = Curriculum(number_of_epochs=1, seed=5).rng("generator", 7).random()
     assert value == random.Random("generator 5 7").random()
@@ -84,6 +94,10 @@ def test_a_choice_can_be_rebuilt_by_any_process():
         ({"number_of_epochs": 0}, "epochs are all 0, but one of them must be"),
         ({"warmup_epochs": 2.5}, "warmup_epochs is 2.5.*whole number"),
         ({"valid_interval": 0}, "valid_interval is 0"),
+        ({"scored_samples": 0}, "scored_samples is 0.*surrogate: twin"),
+        ({"scored_samples": True}, "scored_samples is True.*whole number"),
+        ({"number_of_samples": True}, "number_of_samples is True"),
+        ({"scored_samples": 2.0}, "scored_samples is 2.0.*whole number"),
         ({"max_train_seconds": 0.1}, "max_train_seconds is 0.1.*at least 1"),
     ],
 )

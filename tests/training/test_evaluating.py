@@ -1,12 +1,19 @@
 """Validation, checkpoints, tests and logs of a run; options that are refused."""
 
 import json
+import sys
+import types
+from importlib.util import find_spec
 
 import pytest
-from experiments import dataset, fit
+import torch
+from experiments import RATE, dataset, fit
 from experiments import make_small_brain as make_brain
+from speechbrain.utils.train_logger import TensorboardLogger
 
-from okd_brain.training.evaluating import refuse_unsupported_options
+from okd_brain.messages import UserError
+from okd_brain.metrics import Metric
+from okd_brain.training.internals import refuse_unsupported_options
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +91,50 @@ def test_curves_are_drawn_at_their_epoch(tmp_path, train_set, valid_set):
         def add_scalar(self, tag, value, step):
             drawn.append((tag, step))
 
-    class Logger:
-        writer = Writer()
+        def add_audio(self, tag, sound, step, sample_rate):
+            assert sound.shape == (1, RATE) and sample_rate == RATE
+            drawn.append((f"sound {tag}", step))
+
+        def add_figure(self, tag, figure, step):
+            drawn.append((f"picture {tag}", step))
+
+    class Logger(TensorboardLogger):
+        def __init__(self):
+            self.writer, self.global_step = Writer(), {"meta": 0}
 
     for epochs in (1, 2):
         brain = make_brain(tmp_path, f"--number_of_epochs={epochs}")
-        brain.tensorboard = Logger()
+        brain.boards.tensorboard = Logger()
         fit(brain, train_set, valid_set)
-    steps = [step for tag, step in drawn if tag == "valid/si_sdr si_sdr"]
-    assert steps == [1, 2]
+    expected = ["valid/si_sdr si_sdr"]
+    for system in ("clean", "noisy", "si_sdr", "segsnr"):
+        expected.append(f"sound u5/{system}")
+    if find_spec("matplotlib"):
+        expected.append("picture u5/si_sdr")
+    for tag in expected:
+        assert [step for name, step in drawn if name == tag] == [1, 2]
+
+
+def test_wandb_is_asked_for_the_run_that_goes_on(
+    tmp_path, train_set, valid_set, monkeypatch
+):
+    logged, begun = [], []
+
+    class Run:
+        def log(self, numbers, step):
+            logged.append((step, numbers["valid"]["si_sdr si_sdr"]))
+
+    def init(**options):
+        begun.append(options)
+        return Run()
+
+    stand_in = types.SimpleNamespace(init=init)
+    monkeypatch.setitem(sys.modules, "wandb", stand_in)
+    for epochs in (1, 2):
+        options = (f"--number_of_epochs={epochs}", "--use_wandb=True")
+        fit(make_brain(tmp_path, *options), train_set, valid_set)
+    assert [step for step, _ in logged] == [1, 2]
+    assert begun[0]["id"] == begun[1]["id"] and begun[0]["resume"] == "allow"
 
 
 @pytest.mark.parametrize(
@@ -109,8 +151,24 @@ def test_harmful_run_options_are_refused(tmp_path, option, reason):
         make_brain(tmp_path, run_opts=option)
 
 
+def test_half_precision_needs_a_processor_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False
+    )
+    with pytest.raises(UserError, match="bf16, but on this processor"):
+        make_brain(tmp_path, run_opts={"precision": "bf16"})
+
+
 def test_data_parallel_is_refused(tmp_path):
     brain = make_brain(tmp_path)
     brain.data_parallel_backend = True
     with pytest.raises(ValueError, match="torchrun"):
         refuse_unsupported_options(brain)
+
+
+def test_a_report_scores_a_metric_as_it_was_learnt(tmp_path):
+    """Where a target's record has the name of another in the report."""
+    brain = make_brain(tmp_path)
+    mine = Metric(brain.learnt[0].name, min, floor=-1.0)
+    scorer = brain.make_scorer([mine, *brain.learnt])
+    assert scorer.metrics == [mine, *brain.learnt[1:]]

@@ -10,6 +10,7 @@ from enhancing import (
 )
 from experiments import LE_BASE
 from hyperpyyaml import load_hyperpyyaml
+from small_networks import SmallGenerator
 
 from okd_brain.config import read_experiment
 from okd_brain.discriminators import Discriminator
@@ -20,7 +21,7 @@ from okd_brain.export import (
 )
 from okd_brain.generators import CausalLSTMGenerator
 from okd_brain.metrics import parse_targets
-from okd_brain.tasks import ListeningEnhancement
+from okd_brain.tasks import ListeningEnhancement, SpeechEnhancement
 from okd_brain.training import (
     build_modules,
     export_trained,
@@ -28,14 +29,15 @@ from okd_brain.training import (
 )
 
 
-def test_training_exports_what_its_task_is(tmp_path):
+def export(folder, generator, task):
+    """Export as a run does that has trained a generator on SIIB."""
     (target,) = parse_targets([["siib"]])
     brain = SimpleNamespace(
-        task=ListeningEnhancement(equal_power="frame"),
-        artifacts_folder=tmp_path,
+        task=task,
+        artifacts_folder=folder,
         targets=[target],
         hparams=SimpleNamespace(seed=1),
-        generators={target: wide()},
+        generators={target: generator},
         discriminator_heads={},
         checkpointer=SimpleNamespace(
             find_checkpoint=lambda: SimpleNamespace(meta={"steps": {}})
@@ -49,9 +51,22 @@ def test_training_exports_what_its_task_is(tmp_path):
             "checkpoints": {"siib": {"epoch": 3}},
         },
     )
+
+
+def test_training_exports_what_its_task_is(tmp_path):
+    export(tmp_path, wide(), ListeningEnhancement(equal_power="frame"))
     details = read_details(tmp_path / "export" / "siib")
     assert details["task"] == "listening enhancement"
     assert details["equal_power"] == "frame" and details["epoch"] == 3
+
+
+def test_a_generator_of_ones_own_leaves_its_weights(tmp_path):
+    generator = SmallGenerator()
+    export(tmp_path, generator, SpeechEnhancement())
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["siib.ckpt"]
+    weights = torch.load(tmp_path / "export" / "siib.ckpt")
+    assert weights.keys() == generator.state_dict().keys()
+    assert weights["slope"].equal(generator.slope)
 
 
 def test_warm_starts(tmp_path):

@@ -1,5 +1,7 @@
 """What is said at the start, and that saying it changes nothing."""
 
+import types
+
 import pytest
 from experiments import dataset, fit, make_small_brain
 
@@ -42,24 +44,58 @@ def test_the_planned_steps_are_those_that_are_made(tmp_path):
     assert done.stored == plan.stored
 
 
+def test_measurements_of_fidelity_are_planned(tmp_path):
+    options = (
+        *("--warmup_epochs=1", "--discriminator_epochs=3"),
+        *("--fidelity_utterances=2", "--valid_interval=2"),
+    )
+    brain = make_small_brain(tmp_path, *options)
+    plan = overview.Plan(brain, 3)
+    assert plan.measurements == 3  # epochs 2, 4 and 6
+    assert plan.validations == 2  # epochs 1 and 6
+    costs = types.SimpleNamespace(
+        updates={}, enhancing=0, learnt=0, reported=0, systems=2, fidelity=7
+    )
+    assert plan.seconds(costs, 1) == 3 * 2 * 7
+
+
 def test_too_little_disk_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(overview, "FEW_STEPS", 0)
+    """However short the run is; what is there already counts."""
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(overview.shutil, "disk_usage", lambda _: usage)
-    said = []
-    monkeypatch.setattr(
-        overview.logger,
-        "info",
-        lambda text, *values: said.append(text % values),
-    )
+    said = {"info": [], "warning": []}
+    for level, lines in said.items():
+        monkeypatch.setattr(
+            overview.logger,
+            level,
+            lambda text, *values, lines=lines: lines.append(text % values),
+        )
     brain = make_small_brain(tmp_path / "out")
-    overview.announce(brain, datasets(tmp_path), corpus="pairs")
-    assert "NOT ENOUGH: --max_history bounds the replay" in said[-1]
+    sets = datasets(tmp_path)
+    overview.announce(brain, sets, corpus="pairs")
+    assert "1000 bytes are free; NOT ENOUGH" in said["info"][-1].replace(
+        "1 kB", "1000 bytes"
+    )
+    (warning,) = said["warning"]
+    assert str(tmp_path / "out" / "save") in warning
+    assert "--max_history bounds the replay" in warning
+    needs = overview.Needs(brain, overview.Plan(brain, 3), sets["train"].data)
+    # Three seconds of speech in float32, drawn twice in two epochs.
+    assert needs.replay == 4 * 2 * 2 * 16000
+    (brain.checkpointer.checkpoints_dir / "big").write_bytes(bytes(10**6))
+    more = overview.Needs(brain, overview.Plan(brain, 3), sets["train"].data)
+    assert more.missing == needs.missing - 10**6
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(1, "1 min"), (3660, "1 h 1 min"), (90_000, "1 day 1 h")],
+    [
+        (0.2, "1 s"),
+        (59.9, "59 s"),
+        (61, "1 min"),
+        (3660, "1 h 1 min"),
+        (90_000, "1 day 1 h"),
+    ],
 )
 def test_durations(seconds, text):
     assert overview.duration(seconds) == text

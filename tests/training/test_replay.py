@@ -1,18 +1,24 @@
 """The replay: what is kept, drawn, saved and deleted."""
 
 import json
+import os
 import random
+from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 
+from okd_brain.files import WriteError
+from okd_brain.messages import UserError
+from okd_brain.training import replay as module
 from okd_brain.training.phases import Excerpt, draw_excerpts
 from okd_brain.training.replay import Record, Replay
 
 
 def record(replay, epoch, utterance="u1", wave=None):
-    excerpt = Excerpt(utterance, 0, 100)
     wave = torch.full((100,), float(epoch)) if wave is None else wave
+    excerpt = Excerpt(utterance, 0, len(wave))
     return Record(
         excerpt,
         epoch,
@@ -65,7 +71,7 @@ def test_sample_is_a_share_without_repeats(tmp_path):
     assert replay.sample(0.0, random.Random(0)) == []
 
 
-def test_prune_keeps_what_a_checkpoint_names(tmp_path):
+def test_prune_keeps_what_a_checkpoint_names(tmp_path, flushed):
     replay = filled(tmp_path / "waves", 3, limit=1)
     older = filled(tmp_path / "waves", 2)
     older._save(tmp_path / "older")
@@ -76,7 +82,35 @@ def test_prune_keeps_what_a_checkpoint_names(tmp_path):
     replay.prune([])
     there = sorted(p.parent.name for p in replay.folder.glob("*/*.wav"))
     assert there == ["00003"]
-    assert replay.missing() == []
+    assert replay.folder in flushed  # a power cut brings nothing back
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ('"past": 2', '"past": 4'),
+        ('"past": 2', '"past": true'),
+        ('"past": 2', '"past": null'),
+        ('{"format": 1, "past": 2}', "[]"),
+        ('{"format": 1, "past": 2}', "[" * 10**5),
+        ('{"format": 1, "past": 2}\n', ""),
+        ('"start": 0', '"start": -1'),
+        ('"start": 0', '"start": 0.5'),
+        ('"file": "', '"file": "../'),
+        ('"file": "', '"file": "/'),
+        ('"file": "00001/', '"file": 3, "x": "'),
+        ('"utterance": "', '"utterance": 3, "x": "'),
+        ('"scores": {', '"scores": {"pesq": "high"}, "old": {'),
+        ("}\n", ""),
+    ],
+)
+def test_records_that_are_none_are_named(tmp_path, old, new):
+    filled(tmp_path / "waves", 2)._save(tmp_path / "saved")
+    text = (tmp_path / "saved").read_text()
+    assert old in text
+    (tmp_path / "saved").write_text(text.replace(old, new))
+    with pytest.raises(UserError, match="saved is damaged"):
+        Replay(tmp_path)._load(tmp_path / "saved", end_of_epoch=True)
 
 
 def test_limit_must_be_positive(tmp_path):
@@ -104,3 +138,48 @@ def test_an_id_that_is_too_long_for_a_file_name(tmp_path):
     other = record(replay, 1, "u" * 299 + "v", -wave)
     assert torch.equal(replay.read(first), wave)
     assert torch.equal(replay.read(other), -wave)
+
+
+def test_a_checkpoint_whose_waves_are_damaged_is_known(tmp_path):
+    replay = filled(tmp_path / "waves", 3)
+    replay._save(tmp_path / "saved")
+    assert replay.damage(tmp_path / "saved") is None
+    first, second, third = (replay.folder / r.file for r in replay.past)
+    second.write_bytes(second.read_bytes()[: second.stat().st_size // 2])
+    reason = replay.damage(tmp_path / "saved")
+    assert reason.endswith("00002/u1.wav is cut off")
+    first.unlink()
+    reason = replay.damage(tmp_path / "saved")
+    assert reason.endswith("00001/u1.wav is missing, and 1 more")
+
+
+def test_a_wave_that_was_cut_off_is_not_read(tmp_path):
+    """By less than a stat can tell, as the header has a length, too."""
+    replay = filled(tmp_path, 1)
+    path = replay.folder / replay.past[0].file
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ValueError, match="00001/u1.wav has 90 samples.*100"):
+        replay.read(replay.past[0])
+
+
+def test_a_wave_is_whole_or_absent_and_on_disk_when_asked(
+    tmp_path, monkeypatch
+):
+    flushed = []
+    monkeypatch.setattr(module, "flush", lambda path: flushed.append(path))
+    replay = filled(tmp_path, 2)
+    assert flushed == []  # all at once, before a checkpoint names them
+    replay.flush()
+    waves = [tmp_path / record.file for record in replay.past]
+    assert set(flushed) == {*waves, *(w.parent for w in waves), tmp_path}
+    replay.flush()
+    assert flushed.count(waves[0]) == 1
+
+    def fail(path, *arguments, **options):
+        Path(os.fsdecode(path)).write_bytes(b"half")
+        raise soundfile.LibsndfileError(2, "Error writing: ")
+
+    monkeypatch.setattr(soundfile, "write", fail)
+    with pytest.raises(WriteError, match="00009/u1.wav: cannot be written"):
+        record(replay, 9)
+    assert list((tmp_path / "00009").iterdir()) == []

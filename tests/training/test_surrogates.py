@@ -1,5 +1,7 @@
 """Where gradients come from: discriminators, twins, both, or nothing."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from experiments import (
@@ -70,6 +72,8 @@ def test_a_control_has_no_discriminator_and_scores_nothing(
         "si_sdr mimicry",
         "segsnr mimicry",
         "spectral error",
+        "g_si_sdr gradient norm",
+        "g_segsnr gradient norm",
     }
 
 
@@ -375,3 +379,29 @@ def test_base_experiments_keep_the_papers_surrogate(tmp_path):
     hparams = load_hyperpyyaml(read_experiment(argv).yaml)
     assert hparams["surrogate"] == "discriminator"
     assert hparams["adversarial_weight"] == 1.0
+
+
+def test_opinions_in_one_term_share_a_twin():
+    """Others, and opinions with a curve of their own, keep theirs."""
+    torch.manual_seed(0)
+    csig, cbak, covl = (METRICS[name] for name in ("csig", "cbak", "covl"))
+    curved = replace(covl, name="curved", curve=lambda raw: raw**2 / 25)
+    (target,) = parse_targets([["csig+si_sdr+curved+cbak", curved]])
+    surrogates = Surrogates([target], "twin")
+    term = target.terms[0]
+    assert len(surrogates.twins[term.name]) == 3
+    clean, degraded = torch.randn(2, 1, 8000)
+    lengths = torch.tensor([8000])
+    raw = {
+        metric.name: metric.twin(16000)(clean, degraded, lengths)
+        for metric in (csig, SI_SDR, covl, cbak)
+    }
+    labels = [
+        (raw["csig"] - 1) / 4,
+        SI_SDR.curve(raw["si_sdr"]),
+        raw["covl"] ** 2 / 25,
+        (raw["cbak"] - 1) / 4,
+    ]
+    pairs = dict.fromkeys(("ear", "device"), (clean, degraded))
+    found = surrogates(term, pairs, lengths)
+    torch.testing.assert_close(found, sum(labels) / 4)

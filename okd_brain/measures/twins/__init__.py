@@ -17,7 +17,14 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "base": ["ALL", "Twin"],
-        "composite": ["CBAKTwin", "COVLTwin", "CSIGTwin", "SegSNRTwin"],
+        "composite": [
+            "CBAKTwin",
+            "COVLTwin",
+            "CSIGTwin",
+            "CompositeTwin",
+            "MeanOpinionTwin",
+            "SegSNRTwin",
+        ],
         "haspi": ["HASPILinearTwin"],
         "pesq": ["PESQTwin"],
         "si_sdr": ["SISDRTwin"],

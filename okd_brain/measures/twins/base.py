@@ -23,6 +23,7 @@ from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import torch
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from okd_brain.measures.checks import SILENCE_PEAK
@@ -269,6 +270,55 @@ class Twin(torch.nn.Module):
 
 def _precision(signal):
     return torch.promote_types(signal.dtype, torch.float32)
+
+
+class _PowerSpectrum(torch.autograd.Function):
+    """See ``power_spectrum``."""
+
+    @staticmethod
+    def forward(ctx, frames, fft_size):
+        spectrum = torch.fft.rfft(frames, fft_size)
+        ctx.save_for_backward(spectrum)
+        ctx.sizes = frames.shape[-1], fft_size
+        return spectrum.real.square() + spectrum.imag.square()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        (spectrum,) = ctx.saved_tensors
+        samples, fft_size = ctx.sizes
+        spectrum = spectrum * gradient
+        # The inverse transform counts all other bins twice.
+        spectrum[..., 0] *= 2
+        spectrum[..., -1] *= 2
+        signal = torch.fft.irfft(spectrum, fft_size, norm="forward")
+        return signal[..., :samples], None
+
+
+def power_spectrum(frames, fft_size):
+    """Return squared magnitudes of the spectra of real frames.
+
+    The gradient is one real transform; PyTorch's own of ``rfft`` is a complex
+    one of twice the size. It has no gradient itself.
+
+    Arguments
+    ---------
+    frames : torch.Tensor
+        [..., samples], no more samples than the transform has.
+    fft_size : int
+        Even.
+
+    Returns
+    -------
+    torch.Tensor
+        [..., fft_size // 2 + 1].
+
+    Example
+    -------
+    >>> power_spectrum(torch.ones(4), 4).tolist()
+    [16.0, 0.0, 0.0]
+    """
+    return _PowerSpectrum.apply(frames, fft_size)
 
 
 def valid_mask(lengths, size):

@@ -47,6 +47,7 @@ from okd_brain.measures.twins.base import (
     Prepared,
     Twin,
     centred,
+    power_spectrum,
     valid_mask,
 )
 from okd_brain.measures.twins.pesq import PESQTwin
@@ -134,7 +135,10 @@ class CompositeTwin(Twin):
 
     def compare(self, half, degraded, lengths):
         """Return the scores, [items]; see ``Twin``."""
-        distances = self.distances(half, degraded, lengths)
+        return self.combine(self.distances(half, degraded, lengths))
+
+    def combine(self, distances):
+        """Return the scores, [items], of what ``distances`` has found."""
         score = self.constant + sum(
             weight * distances[name] for name, weight in self.weights.items()
         )
@@ -209,6 +213,42 @@ class COVLTwin(CompositeTwin):
     weights = {"pesq": 0.805, "llr": -0.512, "wss": -0.007}
 
 
+class MeanOpinionTwin(CompositeTwin):
+    """Score the mean of several opinions, 1 to 5.
+
+    The distances that they share are computed once.
+
+    Arguments
+    ---------
+    opinions : list of CompositeTwin
+        Such as ``CSIGTwin``; the best and the worst score of all are 5 and 1.
+    sample_rate : int
+        16000 Hz is accepted.
+
+    Example
+    -------
+    >>> time = torch.arange(16000) / 16000
+    >>> clean = (torch.sin(1500 * time) * torch.sin(20 * time))[None]
+    >>> MeanOpinionTwin([CSIGTwin(), COVLTwin()])(clean, clean).item()
+    5.0
+    """
+
+    def __init__(self, opinions, sample_rate=SAMPLE_RATE):
+        self.weights = {
+            name: weight
+            for opinion in opinions
+            for name, weight in opinion.weights.items()
+        }
+        super().__init__(sample_rate)
+        self.name = "mean of " + ", ".join(one.name for one in opinions)
+        self.opinions = torch.nn.ModuleList(opinions)
+
+    def combine(self, distances):
+        """Return the mean, [items], each opinion clamped by itself."""
+        scores = [opinion.combine(distances) for opinion in self.opinions]
+        return torch.stack(scores).mean(dim=0)
+
+
 class SegSNRTwin(CompositeTwin):
     """Score the segmental SNR in dB, -10 to 35."""
 
@@ -234,8 +274,7 @@ def _frames(signals, valid):
 def _spectra(signals, valid):
     frames = _frames(signals, valid) + SILENCE
     bands, cosines, taper = _maps(signals.device)
-    spectrum = torch.fft.rfft(frames * taper, FFT_SIZE)
-    power = spectrum.real.square() + spectrum.imag.square()
+    power = power_spectrum(frames * taper, FFT_SIZE)
     energy = (power @ bands).clamp(min=BAND_ENERGY_FLOOR)
     frames = frames.detach()
     constant = frames.amax(-1) == frames.amin(-1)

@@ -39,7 +39,7 @@ import torch
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
-from okd_brain.measures.twins.base import ALL, Twin
+from okd_brain.measures.twins.base import ALL, Twin, power_spectrum
 from okd_brain.measures.twins.pesq_bands import (
     FRAME,
     HEARING_THRESHOLD,
@@ -271,8 +271,7 @@ class PESQTwin(Twin):
 
     def _bark(self, frames):
         """Return powers in the Bark bands, ``[pieces, frames, 49]``."""
-        spectrum = torch.fft.rfft(frames * self._window.to(frames))
-        power = spectrum.real.square() + spectrum.imag.square()
+        power = power_spectrum(frames * self._window.to(frames), FRAME)
         return power @ self._bands.to(frames)
 
     def _audible(self, bark, factor):

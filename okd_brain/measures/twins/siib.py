@@ -6,6 +6,7 @@ active frames, masking floor and uncorrelated components, is that module's
 ``SIIBReference``; the degraded signal goes through the same steps in torch.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,12 @@ from okd_brain.measures.siib import (
     STACK,
     SIIBReference,
 )
-from okd_brain.measures.twins.base import SAMPLE_RATE, KeptHalves, Twin
+from okd_brain.measures.twins.base import (
+    SAMPLE_RATE,
+    KeptHalves,
+    Twin,
+    power_spectrum,
+)
 
 NO_POWER = 1e-12  # of a component, in nats squared
 
@@ -39,6 +45,8 @@ class SIIBTwin(Twin):
     ---------
     sample_rate : int
         16000 Hz is accepted.
+    tile_seconds : float, optional
+        See ``SIIBReference``.
 
     Example
     -------
@@ -52,12 +60,12 @@ class SIIBTwin(Twin):
     best = PERFECT
     min_seconds = MIN_SECONDS
 
-    def __init__(self, sample_rate=SAMPLE_RATE):
+    def __init__(self, sample_rate=SAMPLE_RATE, tile_seconds=None):
         super().__init__(sample_rate)
         decay = np.log(np.arange(1, spectrum.MASKING_FRAMES + 1))
         self._decay = (decay / np.log(spectrum.MASKING_FRAMES)).tolist()
         self._keep(_bank=spectrum.filterbank(), _window=spectrum.window())
-        self._halves = KeptHalves(_Half.of)
+        self._halves = KeptHalves(partial(_Half.of, tile_seconds=tile_seconds))
 
     def half_of(self, reference, lengths):
         """Return the reference's half, and which items have a score."""
@@ -67,12 +75,13 @@ class SIIBTwin(Twin):
         """Return the scores, [items]; see ``Twin``."""
         counts = [len(half.active) for half in halves]
         counts = torch.tensor(counts, device=degraded.device)[:, None]
-        scale, active, floor, basis, components, varies = (
+        scale, tiles, active, floor, basis, components, varies = (
             pad_sequence(parts, batch_first=True)
             for parts in zip(*halves, strict=True)
         )
 
-        levels = self._log_power(degraded * scale, active)
+        played = _tiled(degraded * scale, tiles, lengths)
+        levels = self._log_power(played, active)
         index = torch.arange(levels.shape[1], device=levels.device)
         valid = (index < counts)[..., None]
         is_masked = (levels <= floor[:, None]) | ~valid
@@ -103,8 +112,8 @@ class SIIBTwin(Twin):
         blocks = blocks.unflatten(1, (hops, spectrum.HOP))
         item = torch.arange(len(signal), device=signal.device)[:, None]
         frames = torch.cat([blocks[item, active], blocks[item, active + 1]], 2)
-        bins = torch.fft.rfft(frames * self._window.to(signal.dtype))
-        power = bins.real.square() + bins.imag.square()
+        frames = frames * self._window.to(signal.dtype)
+        power = power_spectrum(frames, frames.shape[2])
         power = power @ self._bank.to(signal.dtype)
         return (power + np.finfo(float).eps).log()
 
@@ -123,6 +132,7 @@ class _Half(NamedTuple):
     """What is needed of a reference, on its device and in its type."""
 
     scale: torch.Tensor  # [1]
+    tiles: torch.Tensor  # [1], int
     active: torch.Tensor  # [frames], indices
     floor: torch.Tensor  # [28], nats
     basis: torch.Tensor  # [420, 420]
@@ -130,22 +140,37 @@ class _Half(NamedTuple):
     varies: torch.Tensor  # [420], bool
 
     @classmethod
-    def of(cls, signal):
+    def of(cls, signal, tile_seconds=None):
         """Make the half of a reference; None if the metric rejects it."""
         reference = signal.cpu().numpy().astype(np.float64)
         active = spectrum.active_frames(reference / reference.std())
         if active.sum() < MIN_ACTIVE_FRAMES:
             return None
-        half = SIIBReference(reference)
+        half = SIIBReference(reference, tile_seconds=tile_seconds)
         numbers = (half.scale, half.floor, half.basis, half.components)
         scale, floor, basis, components = (
             torch.from_numpy(np.atleast_1d(part)).to(signal) for part in numbers
         )
-        active, varies = (
-            torch.from_numpy(part).to(signal.device)
-            for part in (half.active, half.varies)
+        tiles, active, varies = (
+            torch.from_numpy(np.atleast_1d(part)).to(signal.device)
+            for part in (half.tiles, half.active, half.varies)
         )
-        return cls(scale, active, floor, basis, components, varies)
+        return cls(scale, tiles, active, floor, basis, components, varies)
+
+
+def _tiled(waves, tiles, lengths):
+    """Repeat each wave without its padding; [batch, samples], padded anew."""
+    if (tiles == 1).all():
+        return waves
+    return pad_sequence(
+        [
+            wave[:length].tile(count)
+            for wave, count, length in zip(
+                waves, tiles.flatten().tolist(), lengths.tolist(), strict=True
+            )
+        ],
+        batch_first=True,
+    )
 
 
 def _joined(values, varies):

@@ -14,7 +14,7 @@ from pystoi.utils import resample_oct
 from torch.nn import functional
 
 from okd_brain.measures.checks import SILENCE_PEAK
-from okd_brain.measures.twins.base import SAMPLE_RATE, Twin
+from okd_brain.measures.twins.base import SAMPLE_RATE, Twin, power_spectrum
 
 HOP = N_FRAME // 2
 UP, DOWN = 5, 8  # 16 to 10 kHz
@@ -104,8 +104,7 @@ class STOITwin(Twin):
         [batch, hops, 128] to [batch, segments, 15, 30]
         """
         frames = torch.cat([signal[:, :-1], signal[:, 1:]], dim=2)
-        spectrum = torch.fft.rfft(frames * self._window.to(signal.dtype), NFFT)
-        power = spectrum.real.square() + spectrum.imag.square()
+        power = power_spectrum(frames * self._window.to(signal.dtype), NFFT)
         power = power @ self._bands.to(signal.dtype)
         # The root has a slope at 0, and silence is silent.
         magnitudes = (power + NO_POWER).sqrt() - NO_POWER**0.5

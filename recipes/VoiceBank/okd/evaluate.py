@@ -12,7 +12,7 @@ Authors
 
 import sys
 
-from okd_brain.evaluation import main
+from okd_brain.evaluation import ENHANCEMENT, main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(compared=ENHANCEMENT))

@@ -15,8 +15,9 @@ import logging
 import sys
 from pathlib import Path
 
-from okd_brain import cli, training
+from okd_brain import cli, page, training
 from okd_brain.config import answer_help, read_experiment
+from okd_brain.files import writing
 
 logger = logging.getLogger(__name__)
 HPARAMS = Path(__file__).resolve().parent / "hparams"
@@ -82,8 +83,13 @@ def build(argv):
 
     experiment = read_experiment(argv, HPARAMS / "schedules" / "mini.yaml")
     folder = training.begin_run(experiment)
-    with experiment.loaded() as (hparams, file):
-        sb.create_experiment_directory(hparams["output_folder"], file)
+    with (
+        experiment.loaded() as (hparams, file),
+        writing(hparams["output_folder"]),
+    ):
+        sb.create_experiment_directory(
+            hparams["output_folder"], file, log_config=training.LOG_CONFIG
+        )
     corpus = folder.prepare(prepare, hparams)
     if corpus is None:  # the folder was that of another one, and moved aside
         return build(argv)
@@ -97,7 +103,10 @@ def build(argv):
 
 
 def run(argv):
-    """Train, validate, export, test; a run that has results.json is done."""
+    """Train, validate, export, test; a run that has results.json is done.
+
+    What comes after that is to hear and to look at.
+    """
     brain, datasets, corpus = build(argv)
     training.announce(brain, datasets, corpus=corpus)
     training.fit(brain, datasets)
@@ -106,24 +115,15 @@ def run(argv):
     )
     training.export_trained(brain, corpus=corpus, results=valid)
     training.report_on(brain, datasets["test"], corpus=corpus, split="test")
+    training.write_samples(brain, datasets["test"])
+    page.show_run(brain.artifacts_folder)
 
 
 def main(argv):
     """Run, and let the processes part when the brain is gone."""
     answer_help(argv, __doc__, HPARAMS / "okd_pesq_csig.yaml")
-    from okd_brain.distributed import end_distributed_run
-
-    run(argv)
-    end_distributed_run()
+    training.carry_out(run, argv)
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    sys.exit(
-        cli.run(
-            main,
-            arguments,
-            after_interrupt="The same command goes on.",
-            traceback="--debug" in arguments,
-        )
-    )
+    sys.exit(cli.run_resumable(main, sys.argv[1:]))

@@ -16,8 +16,10 @@ from okd_brain.measures.twins.composite import (
     CBAKTwin,
     COVLTwin,
     CSIGTwin,
+    MeanOpinionTwin,
     SegSNRTwin,
 )
+from okd_brain.measures.twins.pesq import PESQTwin
 
 DISTANCES = ("wss", "llr", "segsnr_db")
 
@@ -85,3 +87,38 @@ def test_muting_half_of_the_output_costs():
     heard, silenced = distances(prompt(0), [degraded, muted])
     assert silenced[1] > heard[1] + 0.5
     assert silenced[2] < heard[2]
+
+
+def test_opinions_together_are_those_of_each():
+    clean = torch.tensor(np.stack([prompt(0), prompt(0)]))
+    degraded = torch.tensor(np.stack([noisy(), noisy(snr_db=0)]))
+    degraded[1] = 0.0
+    lengths = torch.tensor([20000, 16000])
+    opinions = [CSIGTwin(), CBAKTwin(), COVLTwin()]
+
+    def gradient(score):
+        wave = degraded.clone().requires_grad_()
+        scores = score(wave)
+        scores.sum().backward()
+        return scores.detach(), wave.grad
+
+    expected, by_each = gradient(
+        lambda wave: sum(twin(clean, wave, lengths) for twin in opinions) / 3
+    )
+    together, by_all = gradient(
+        lambda wave: MeanOpinionTwin(opinions)(clean, wave, lengths)
+    )
+    torch.testing.assert_close(together, expected, atol=1e-10, rtol=0)
+    assert by_all.abs().max() > 0
+    torch.testing.assert_close(by_all, by_each, atol=1e-10, rtol=1e-8)
+
+
+def test_opinions_together_score_each_part_once(monkeypatch):
+    twin = MeanOpinionTwin([CSIGTwin(), CBAKTwin(), COVLTwin()])
+    calls = []
+    score = PESQTwin.score
+    monkeypatch.setattr(
+        PESQTwin, "score", lambda *all: calls.append(1) or score(*all)
+    )
+    twin(torch.tensor(prompt(0))[None], torch.tensor(noisy())[None])
+    assert len(calls) == 1

@@ -159,3 +159,11 @@ def test_a_gradient_beyond_bounds_is_bounded(name, weight, monkeypatch):
     bounded, free = effects
     assert free > 3 * bounded
     assert bounded == pytest.approx(30 * (twin.best - twin.floor), rel=1e-3)
+
+
+@pytest.mark.parametrize("samples, fft_size", [(10, 10), (7, 12)])
+def test_power_spectra_have_the_gradient_of_their_transform(samples, fft_size):
+    frames = torch.randn(2, 3, samples, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(base.power_spectrum, (frames, fft_size))
+    spectrum = torch.fft.rfft(frames, fft_size).abs().square()
+    torch.testing.assert_close(base.power_spectrum(frames, fft_size), spectrum)

@@ -13,6 +13,7 @@ from twin_checks import (
 
 from okd_brain.measures.twins import base
 from okd_brain.measures.twins.siib import SIIBTwin
+from okd_brain.metrics import tiled_siib
 
 
 def test_agrees_where_the_basis_has_full_rank():
@@ -55,3 +56,16 @@ def test_halves_are_kept_within_their_budget(monkeypatch):
     assert made == [64, 64, 64, 60]
     cache.of(waves[1:2], full[:1])  # was the oldest
     assert made == [64, 64, 64, 60, 64]
+
+
+def test_tiles_as_the_metric_does():
+    """Each item as often as its own speech fits, whatever the padding."""
+    metric = tiled_siib(tile_seconds=6)
+    speech = [prompt(0), prompt(1)[:24000]]
+    pairs = [(clean, clean + noise(0, 0)[: len(clean)]) for clean in speech]
+    expected = [
+        metric.score(reference=clean, degraded=heard) for clean, heard in pairs
+    ]
+    found = scores_of(metric.twin(16000), pairs)
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert expected != pytest.approx(true_scores("siib", pairs), rel=1e-2)
