@@ -1,24 +1,35 @@
 """Memory that was freed is there for what comes next."""
 
 import platform
-import resource
+import subprocess
+import sys
 
 import pytest
+
+MEASURE = """
+import resource
+
 import torch
 
 from okd_brain.training.run import keep_freed_memory
+
+keep_freed_memory()
+for _ in range(8):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(25_000_000)  # 100 MB
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
 
 
 @pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="other C libraries decide alone"
 )
 def test_large_blocks_are_used_again():
-    keep_freed_memory()
-    faults = []
-    for _ in range(8):
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        torch.ones(25_000_000)  # 100 MB
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        faults.append(after - before)
-    # Of 24,000 pages of 4 kB, or 50 of 2 MB; it may lie elsewhere now and then.
-    assert sum(count < 100 for count in faults) >= 4
+    # A process of its own: the heap of one that ran other tests has holes, and
+    # a block may lie in another each time.
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True
+    )
+    first, *others = map(int, done.stdout.split())
+    # 24,000 pages of 4 kB, or 50 of 2 MB.
+    assert max(others) < max(first / 2, 100)
