@@ -18,6 +18,8 @@ MAINS_HZ = (50.0, 60.0)
 HUM_HIGHEST_HZ = 4000.0
 HUM_HISS_DB = -20.0  # broadband part of a machine, relative to its hum
 LOWEST_HZ = 20.0  # of shaped noise: below, nothing is heard
+SEGMENT = 512  # samples of which a long-term spectrum is the mean
+MANY = 4096  # of them, in memory together
 
 
 def babble(samples, rng, speech):
@@ -37,9 +39,15 @@ def babble(samples, rng, speech):
 
 def speech_shaped(samples, rng, speech):
     """Return steady noise with the long-term spectrum of the speech."""
-    frequency_hz, power = welch(
-        np.concatenate(speech), fs=SAMPLE_RATE, nperseg=512
-    )
+    wave = np.concatenate(speech)
+    length = min(SEGMENT, len(wave))
+    # Many segments at once: over a long wave, welch of SciPy 1.17 is a loop.
+    segments = np.lib.stride_tricks.sliding_window_view(wave, length)
+    segments = segments[:: SEGMENT // 2]
+    power = 0.0
+    for part in np.array_split(segments, -(-len(segments) // MANY)):
+        frequency_hz, powers = welch(part, fs=SAMPLE_RATE, nperseg=length)
+        power = power + powers.sum(axis=0)
     return _shaped(
         samples, rng, lambda hz: np.sqrt(np.interp(hz, frequency_hz, power))
     )

@@ -32,6 +32,20 @@ def test_length_finite_and_drawn_from_the_generator(kind, samples):
     assert not np.array_equal(noise, make(kind, samples, seed=1))
 
 
+@pytest.mark.parametrize("length", [100, 512, 2_000_000])
+def test_the_spectrum_is_welchs_for_speech_of_any_length(length):
+    speech = np.convolve(np.random.default_rng(1).normal(size=length), [1, 1])
+    noise = NOISES["speech_shaped"](4096, np.random.default_rng(0), [speech])
+    white = np.random.default_rng(0).standard_normal(4096)
+    hz = np.fft.rfftfreq(4096, 1 / 16000)
+    gain = np.abs(np.fft.rfft(noise) / np.fft.rfft(white))[hz >= 20]
+    at_hz, power = welch(speech, fs=16000, nperseg=min(512, len(speech)))
+    expected = np.sqrt(np.interp(hz[hz >= 20], at_hz, power))
+    np.testing.assert_allclose(
+        gain / gain.mean(), expected / expected.mean(), atol=1e-6
+    )
+
+
 def test_pink_falls_by_three_decibels_per_octave():
     hz, level = spectrum_db(make("pink"))
     band = (hz > 100) & (hz < 7000)

@@ -59,6 +59,11 @@ def main(argv=None):
         "a page that is open follows",
     )
     arguments = parser.parse_args(argv)
+    if arguments.output.suffix.lower() in (".html", ".htm"):
+        parser.error(
+            f"-o {arguments.output} names a file; the page is a folder, such as "
+            f"{arguments.output.with_suffix('')}"
+        )
     after_interrupt = "The page stays as it was."
     return cli.run(_report, arguments, after_interrupt=after_interrupt)
 

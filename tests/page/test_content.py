@@ -123,6 +123,14 @@ def test_a_folder_that_is_no_result_is_refused(tmp_path, capsys):
     assert reason in capsys.readouterr().err
 
 
+def test_a_page_is_a_folder(folder, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([str(folder), "-o", str(tmp_path / "page.html")])
+    assert ended.value.code == 2
+    assert "page.html names a file" in capsys.readouterr().err
+    assert not (tmp_path / "page.html").exists()
+
+
 def test_a_folder_of_something_else_is_not_replaced(folder, tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(UserError, match="is there and is not a page of this"):

@@ -28,7 +28,10 @@ def test_large_blocks_are_used_again():
     # A process of its own: the heap of one that ran other tests has holes, and
     # a block may lie in another each time.
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True
+        [sys.executable, "-c", MEASURE],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     *_, before_last, last = map(int, done.stdout.split())
     # Of 24,000 pages of 4 kB, or 50 of 2 MB, when the heap has grown.
