@@ -236,17 +236,18 @@ def writing(path, *, needed=None, kept="") -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
+        folder = next(f for f in Path(path).absolute().parents if f.exists())
         if isinstance(error, OSError):
             reason = error.strerror if error.errno in DISK_ERRORS else None
         elif WRITERS_FAIL.search(str(error)):
-            reason = _what_fails(Path(path).parent) or cut_line(error)
+            reason = _what_fails(folder) or cut_line(error)
         else:
             reason = None
         if reason is None:
             raise
         space = ""
         if reason == os.strerror(errno.ENOSPC):
-            space = f" ({_space(Path(path).parent, needed)})"
+            space = f" ({_space(folder, needed)})"
         text = f"{path}: cannot be written: {reason}{space}. {kept}"
         raise WriteError(text.rstrip()) from error
 
@@ -521,10 +522,18 @@ def checksum_of(path):
 
 
 def flush(path):
-    """Wait until a file, or the names in a folder, are on disk."""
+    """Wait until a file, or the names in a folder, are on disk.
+
+    Raises
+    ------
+    OSError
+        With the path, which those of a descriptor lack.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(descriptor)
 

@@ -21,7 +21,7 @@ from speechbrain.utils.checkpoints import (
     register_checkpoint_hooks,
 )
 
-from okd_brain.files import flush, replacing, short_name
+from okd_brain.files import flush, replacing, short_name, writing
 from okd_brain.messages import UserError
 from okd_brain.training.phases import Excerpt
 
@@ -124,7 +124,8 @@ class Replay:
         """
         file = Path(f"{epoch:05d}") / f"{short_name(excerpt.utterance)}.wav"
         path = self.folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
         # FLOAT: PCM would clip and quantise what D must see as it was scored.
         wave = np.asarray(wave, dtype=np.float32)
         with replacing(path, durable=False) as partial:
@@ -139,7 +140,8 @@ class Replay:
         folders = {path.parent for path in self._unflushed}
         for path in [*self._unflushed, *folders, self.folder]:
             if path.exists():  # pruned, or no wave yet
-                flush(path)
+                with writing(path):
+                    flush(path)
         self._unflushed = []
 
     def read(self, record):
@@ -234,14 +236,15 @@ class Replay:
             past, current = _read_records(path)
             keep.update(record.file for record in past + current)
         changed = set()
-        for path in self.folder.glob("*/*.wav"):
-            if path.relative_to(self.folder).as_posix() not in keep:
-                path.unlink()
-                changed |= {path.parent, self.folder}
-                with contextlib.suppress(OSError):  # another wave is there
-                    path.parent.rmdir()
-        for folder in filter(Path.exists, changed):
-            flush(folder)
+        with writing(self.folder):
+            for path in self.folder.glob("*/*.wav"):
+                if path.relative_to(self.folder).as_posix() not in keep:
+                    path.unlink()
+                    changed |= {path.parent, self.folder}
+                    with contextlib.suppress(OSError):  # another wave is there
+                        path.parent.rmdir()
+            for folder in filter(Path.exists, changed):
+                flush(folder)
 
     @mark_as_saver
     def _save(self, path):

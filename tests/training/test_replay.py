@@ -1,5 +1,6 @@
 """The replay: what is kept, drawn, saved and deleted."""
 
+import errno
 import json
 import os
 import random
@@ -183,3 +184,22 @@ def test_a_wave_is_whole_or_absent_and_on_disk_when_asked(
     with pytest.raises(WriteError, match="00009/u1.wav: cannot be written"):
         record(replay, 9)
     assert list((tmp_path / "00009").iterdir()) == []
+
+
+def test_a_disk_that_fails_to_flush_is_named(tmp_path, monkeypatch):
+    """The error of a descriptor has no path."""
+    replay = filled(tmp_path, 2, limit=1)
+
+    def fail(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(WriteError, match="u1.wav: cannot be written: No space"):
+        replay.flush()
+    with pytest.raises(WriteError, match=f"{tmp_path}: cannot be written: No"):
+        replay.prune([])
+    with pytest.raises(OSError, match=str(tmp_path)):
+        module.flush(tmp_path)
+    monkeypatch.setattr(os, "mkdir", lambda *_: fail(0))
+    with pytest.raises(WriteError, match="new/00009: cannot be written: No"):
+        record(Replay(tmp_path / "new"), 9)
