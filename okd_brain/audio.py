@@ -10,6 +10,7 @@ plain word about every file that is not what it says.
 import io
 import os
 import re
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,28 @@ UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile reports for a stream
 OPEN_SIZES = (0, 0xFFFFFFFF)  # of a chunk whose writer could not seek
 CONVERTIBLE = frozenset(".m4a .mp4 .aac .wma .webm .mkv .amr .ape".split())
 BLOCK = 2**16  # frames
+
+
+def check_rate(sample_rate):
+    """Refuse the sample rate of a wave in memory that cannot be meant.
+
+    Arguments
+    ---------
+    sample_rate : int
+        In Hz.
+
+    Raises
+    ------
+    UserError
+        If it is no whole number, or outside `SAMPLE_RATES_HZ`.
+    """
+    lowest, highest = SAMPLE_RATES_HZ
+    is_whole = isinstance(sample_rate, Integral)
+    if not is_whole or not lowest <= sample_rate <= highest:
+        raise UserError(
+            f"sample_rate is {sample_rate!r}, must be a whole number of Hz from "
+            f"{lowest} to {highest}"
+        )
 
 
 class AudioFile(soundfile.SoundFile):

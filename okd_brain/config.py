@@ -260,7 +260,10 @@ def _chain(path):
         path = owner.parent / base
         if path.resolve() in [seen.resolve() for seen, _ in chain]:
             raise UserError(f"{owner}: its base {base} leads back to it.")
-        chain.insert(0, (path, _read(path)))
+        try:
+            chain.insert(0, (path, _read(path)))
+        except UserError as error:
+            raise UserError(f"{owner}: its base: {error}") from error
     return chain
 
 

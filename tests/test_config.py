@@ -121,6 +121,13 @@ def test_mistakes_are_named(folder, argv, reason):
         read_experiment(argv)
 
 
+def test_a_base_that_is_not_there_is_one(folder):
+    (folder / "own.yaml").write_text("base: okd_pesq_csig.yaml\nseed: 1\n")
+    reason = "own.yaml: its base: There is no file okd_pesq_csig.yaml"
+    with pytest.raises(ValueError, match=reason):
+        read_experiment(["own.yaml"])
+
+
 def test_bases_must_end(folder):
     (folder / "loop.yaml").write_text("base: pool.yaml\nseed: 1\n")
     (folder / "pool.yaml").write_text("base: loop.yaml\nseed: 1\n")

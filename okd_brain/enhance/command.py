@@ -404,7 +404,10 @@ def _enhancer(arguments):
 
 def _share(text):
     """Return a number from 0 to 1."""
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1")
     return number

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from okd_brain.audio import check_rate
 from okd_brain.enhance.noise import ListenerNoise
 from okd_brain.enhance.segments import (
     SEGMENT_SECONDS,
@@ -90,6 +91,8 @@ def enhance_listening(
     >>> [round(x, 4) for x in ratio.tolist()]
     [1.0, 1.0]
     """
+    check_rate(sample_rate)
+    check_rate(noise_rate)
     samples, around = samples_of(speech), samples_of(noise)
     if around.shape[1] != 1:
         raise UserError(

@@ -8,6 +8,7 @@ single pass by less than -30 dB (the tests hold it to that).
 import numpy as np
 import torch
 
+from okd_brain.audio import check_rate
 from okd_brain.enhance.segments import (
     SEGMENT_SECONDS,
     enhanced_segments,
@@ -57,7 +58,7 @@ def enhance_wave(
     ------
     UserError
         If the wave is of another kind or shape, not float, too short, not finite
-        or far beyond full scale, or if the generator is in training mode or made
+        or far beyond full scale, its rate not a whole number of 1 to 768 kHz, or if the generator is in training mode or made
         for listening enhancement.
 
     Example
@@ -70,6 +71,7 @@ def enhance_wave(
     >>> enhance_wave(generator, stereo, 8000).shape
     (8000, 2)
     """
+    check_rate(sample_rate)
     blocks = enhanced_blocks(
         generator, reader(samples_of(wave)), sample_rate, segment_seconds, dry
     )

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from okd_brain import cli
-from okd_brain.messages import counted
+from okd_brain.messages import counted, listed
 from okd_brain.survival import NOTE
 
 SECONDS_BETWEEN = 20.0  # of one look at runs and the next
@@ -91,6 +91,11 @@ def _report(arguments):
                 f"heard. {_how_to_make(source)}"
             )
     make(sources)
+    if arguments.watch and (waiting := _at_work(sources)):
+        cli.show(
+            f"Watching {listed(waiting)} until done; one that was interrupted "
+            "goes on with its command. Ctrl-C ends the watching."
+        )
     while arguments.watch and (at_work := _at_work(sources)):
         time.sleep(SECONDS_BETWEEN)
         sources = read()

@@ -18,7 +18,7 @@ class Summary(NamedTuple):
 
     mean: float  # NaN if nothing was scored
     std: float  # of the utterances (n - 1); NaN for fewer than two
-    low: float  # ends of the 95 % bootstrap interval of the mean
+    low: float  # ends of the 95 % bootstrap interval of the mean; NaN likewise
     high: float
     scored: int  # utterances with a score; the others are left out
 
@@ -52,6 +52,8 @@ def summarise_scores(values, seed=0):
     count = len(values)
     if count == 0:
         return Summary(np.nan, np.nan, np.nan, np.nan, 0)
+    if count == 1:
+        return Summary(values.mean(), np.nan, np.nan, np.nan, 1)
     rng = np.random.default_rng(seed)
     drawn = [
         values[rng.integers(count, size=count)].mean() for _ in range(RESAMPLES)
@@ -59,7 +61,7 @@ def summarise_scores(values, seed=0):
     tail = (1 - CONFIDENCE) / 2
     # A quantile that is one of the means: SI-SDR may be infinite.
     low, high = np.quantile(drawn, [tail, 1 - tail], method="inverted_cdf")
-    finite = count > 1 and np.isfinite(values).all()
+    finite = np.isfinite(values).all()
     std = values.std(ddof=1) if finite else np.nan
     return Summary(*map(float, (values.mean(), std, low, high)), count)
 

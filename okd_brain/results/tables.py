@@ -150,7 +150,7 @@ def summary_table(summaries):
     head = f"{'metric':{width}}  {'mean':>7} {'std':>7}"
     lines = [f"{head}   95 % of the mean   scored"]
     for name, s in summaries.items():
-        interval = f"{s.low:.3f} to {s.high:.3f}"
+        interval = f"{s.low:.3f} to {s.high:.3f}" if s.scored > 1 else ""
         lines.append(
             f"{name:{width}}  {s.mean:7.3f} {s.std:7.3f}   {interval:>16}"
             f"   {s.scored:6d}"

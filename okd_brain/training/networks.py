@@ -7,6 +7,7 @@ from okd_brain.training.surrogates import Surrogates
 WEIGHTS = {
     "adversarial_weight": "0 trains without metrics, and without a discriminator",
     "supervised_weight": "0 leaves the supervised term out",
+    "alpha": "0 trains without mimicry",
 }
 
 
@@ -40,7 +41,7 @@ def build_modules(hparams):
     hparams : dict
         With ``targets``, ``generator``, ``discriminator``,
         ``discriminator_network``, ``surrogate``, ``adversarial_weight``,
-        ``supervised_weight`` and ``task``.
+        ``supervised_weight``, ``alpha`` and ``task``.
 
     Returns
     -------
@@ -87,7 +88,8 @@ def plan_networks(hparams):
     weights = {key: hparams[key] for key in WEIGHTS}
     for key, weight in weights.items():
         is_number = isinstance(weight, int | float)
-        if not is_number or isinstance(weight, bool) or weight < 0:
+        is_number = is_number and not isinstance(weight, bool)
+        if not is_number or not 0 <= weight < float("inf"):
             raise UserError(
                 f"{key} is {weight!r}, must be a number of at least 0; "
                 f"{WEIGHTS[key]}."

@@ -18,8 +18,8 @@ from speechbrain.utils.logger import get_logger
 
 from okd_brain.distributed import world_size
 from okd_brain.files import size_text
-from okd_brain.messages import counted, duration
-from okd_brain.metrics import resolve_metrics
+from okd_brain.messages import UserError, counted, duration
+from okd_brain.metrics import METRICS, resolve_metrics
 from okd_brain.scoring import Scorer
 from okd_brain.training.phases import Excerpt, ExcerptReader
 from okd_brain.training.progress import planned_epochs
@@ -48,7 +48,13 @@ def announce(brain, datasets, *, corpus):
         "train", "valid" and "test" to a dataset.
     corpus : str
         Its name.
+
+    Raises
+    ------
+    UserError
+        If a metric of the user's own has no score of a training utterance.
     """
+    _try_own_metrics(brain, datasets["train"])
     train = datasets["train"].data
     plan = Plan(brain, len(train))
     lines = {"folder": [str(brain.artifacts_folder)], "corpus": [corpus]}
@@ -208,7 +214,7 @@ class Costs:
 
     def __init__(self, brain, dataset):
         item = _average_item(brain, dataset)
-        curriculum, hparams = brain.curriculum, brain.hparams
+        curriculum = brain.curriculum
         one = PaddedBatch([item]).to(brain.device)
         share = max(1, curriculum.batch_size // world_size())
         supervised = max(1, curriculum.warmup_batch_size // world_size())
@@ -235,9 +241,7 @@ class Costs:
         wave = brain.task.unprocessed_wave(one)
         pairs = brain.task.scored_pairs(wave, one)
         shared = brain.board.scorer.n_jobs * world_size()
-        learnt = list({m.name: m for m in brain.learnt}.values())
-        reported = resolve_metrics(hparams.report_metrics)
-        every = list({m.name: m for m in [*learnt, *reported]}.values())
+        learnt, every = _metrics(brain)
         self.learnt, self.reported = (
             _time(brain, _score, metrics, brain.task.sample_rate, pairs)
             / shared
@@ -246,6 +250,33 @@ class Costs:
         self.systems = len(brain.targets)
         edited = curriculum.fidelity_utterances * VARIANTS
         self.fidelity = edited * (self.enhancing + self.learnt)
+
+
+def _metrics(brain):
+    """Return the metrics that are learnt, and these and those reported."""
+    learnt = {metric.name: metric for metric in brain.learnt}
+    reported = resolve_metrics(brain.hparams.report_metrics)
+    every = learnt | {metric.name: metric for metric in reported}
+    return list(learnt.values()), list(every.values())
+
+
+def _try_own_metrics(brain, dataset):
+    """Refuse a metric of the user's own that fails, before hours of warm-up."""
+    _, every = _metrics(brain)
+    own = [m for m in every if METRICS.get(m.name) is not m]
+    if not own:
+        return
+    item = _average_item(brain, dataset)
+    one = PaddedBatch([item]).to(brain.device)
+    pairs = brain.task.scored_pairs(brain.task.unprocessed_wave(one), one)
+    with Scorer(own, sample_rate=brain.task.sample_rate) as scorer:
+        scorer.score(pairs)
+    for failure in scorer.failures:
+        raise UserError(
+            f"The metric {failure.metric} has no score of the training utterance "
+            f"{item['id']}: {failure.reason}. It gets reference=, degraded= and "
+            "sample_rate=, and must return a number."
+        )
 
 
 def _average_item(brain, dataset):

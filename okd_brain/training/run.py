@@ -45,7 +45,7 @@ from okd_brain.training.boards import check_boards
 from okd_brain.training.checkpoints import Averages, Selection
 from okd_brain.training.identity import FOLDERS, RunFolder
 from okd_brain.training.internals import refuse_unsupported_options
-from okd_brain.training.networks import WEIGHTS, plan_networks
+from okd_brain.training.networks import plan_networks
 
 logger = get_logger(__name__)
 
@@ -136,8 +136,9 @@ def check_hparams(hparams):
     Selection(targets, hparams["selection"])
     Averages({}, hparams["average_decay"])
     resolve_metrics(hparams["report_metrics"])
-    weights = {key: hparams[key] for key in WEIGHTS}
-    if hparams["curriculum"].number_of_epochs and not any(weights.values()):
+    weights = ("adversarial_weight", "supervised_weight")
+    has_any = any(hparams[key] for key in weights)
+    if hparams["curriculum"].number_of_epochs and not has_any:
         raise UserError(
             f"{' and '.join(weights)} are both 0: the generators would learn "
             "from each other alone. One of them must be above 0."

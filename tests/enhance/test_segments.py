@@ -92,6 +92,14 @@ def test_waves_that_cannot_be_enhanced(generator, wave, message):
         enhance_wave(generator, wave, 16000)
 
 
+@pytest.mark.parametrize(
+    "rate", [0, 16, -16000, 999, 10**6, 16e3, "16000", True]
+)
+def test_rates_that_cannot_be_meant(generator, rate):
+    with pytest.raises(ValueError, match=f"sample_rate is {rate!r}, must be"):
+        enhance_wave(generator, torch.zeros(16000), rate)
+
+
 @pytest.mark.parametrize("bad_second", [0.5, 4.5, 7.25])
 def test_samples_that_are_not_finite(identity, bad_second):
     wave = torch.zeros(2, 8 * 16000)

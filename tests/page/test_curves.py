@@ -200,5 +200,6 @@ def test_watching_brings_newer_curves_until_the_run_is_done(
     assert looks == [6, 7]
     assert runs_of(page)["okd_50/1"]["is_done"]
     said = capsys.readouterr().out
+    assert f"Watching {run} until done" in said
     assert "1 utterance to hear, curves of 1 run" in said
     assert len(data_of(page)["systems"]) == 4

@@ -5,6 +5,7 @@ import types
 import pytest
 from experiments import dataset, fit, make_small_brain
 
+from okd_brain.metrics import Metric
 from okd_brain.training import overview
 
 
@@ -27,6 +28,20 @@ def test_a_run_that_was_measured_ends_as_any_other(tmp_path, monkeypatch):
     (silent, steps), (announced, same_steps) = ends
     assert steps == same_steps
     assert all(announced[key].equal(value) for key, value in silent.items())
+
+
+def test_a_metric_of_ones_own_is_tried_first(tmp_path, monkeypatch):
+    """It would fail after the warm-up, which may take days."""
+
+    def good_or_bad(*, reference, degraded, sample_rate):
+        return "good" if len(reference) else 0.0
+
+    mine = Metric("mine", good_or_bad, floor=0.0, perfect=1.0)
+    brain = make_small_brain(tmp_path / "out")
+    brain.hparams.report_metrics = [*brain.hparams.report_metrics, mine]
+    reason = "The metric mine has no score of the training utterance.*'good'"
+    with pytest.raises(ValueError, match=reason):
+        overview.announce(brain, datasets(tmp_path), corpus="pairs")
 
 
 def test_the_planned_steps_are_those_that_are_made(tmp_path):

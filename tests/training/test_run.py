@@ -24,6 +24,7 @@ from okd_brain.training import begin_run
         (["--discriminator=split"], "discriminator is 'split', but"),
         (["--selection=train"], "selection is 'train', but"),
         (["--supervised_weight=-1"], "supervised_weight is -1, must be"),
+        (["--alpha=-1"], "alpha is -1, must be .* 0 trains without mimicry"),
         (
             ["--adversarial_weight=0"],
             "adversarial_weight and supervised_weight",
