@@ -524,6 +524,11 @@ def checksum_of(path):
 def flush(path):
     """Wait until a file, or the names in a folder, are on disk.
 
+    Arguments
+    ---------
+    path : str or Path
+        Of either.
+
     Raises
     ------
     OSError

@@ -241,7 +241,9 @@ class Costs:
         wave = brain.task.unprocessed_wave(one)
         pairs = brain.task.scored_pairs(wave, one)
         shared = brain.board.scorer.n_jobs * world_size()
-        learnt, every = _metrics(brain)
+        learnt = list({m.name: m for m in brain.learnt}.values())
+        reported = resolve_metrics(brain.hparams.report_metrics)
+        every = list({m.name: m for m in [*learnt, *reported]}.values())
         self.learnt, self.reported = (
             _time(brain, _score, metrics, brain.task.sample_rate, pairs)
             / shared
@@ -252,17 +254,9 @@ class Costs:
         self.fidelity = edited * (self.enhancing + self.learnt)
 
 
-def _metrics(brain):
-    """Return the metrics that are learnt, and these and those reported."""
-    learnt = {metric.name: metric for metric in brain.learnt}
-    reported = resolve_metrics(brain.hparams.report_metrics)
-    every = learnt | {metric.name: metric for metric in reported}
-    return list(learnt.values()), list(every.values())
-
-
 def _try_own_metrics(brain, dataset):
     """Refuse a metric of the user's own that fails, before hours of warm-up."""
-    _, every = _metrics(brain)
+    every = brain.board.scorer.metrics
     own = [m for m in every if METRICS.get(m.name) is not m]
     if not own:
         return

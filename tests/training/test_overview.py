@@ -38,7 +38,7 @@ def test_a_metric_of_ones_own_is_tried_first(tmp_path, monkeypatch):
 
     mine = Metric("mine", good_or_bad, floor=0.0, perfect=1.0)
     brain = make_small_brain(tmp_path / "out")
-    brain.hparams.report_metrics = [*brain.hparams.report_metrics, mine]
+    brain.board.scorer.metrics = [*brain.board.scorer.metrics, mine]
     reason = "The metric mine has no score of the training utterance.*'good'"
     with pytest.raises(ValueError, match=reason):
         overview.announce(brain, datasets(tmp_path), corpus="pairs")
