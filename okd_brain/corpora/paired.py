@@ -224,7 +224,7 @@ def prepare_corpus(
         make,
     )
     logger.info(
-        "Pairs, laid out as those of %s: utterances %s, hours %s, speakers %s, validation speakers %s, bad "
+        "Pairs (%s): utterances %s, hours %s, speakers %s, validation speakers %s, bad "
         "files left out %d",
         layout.name,
         record["utterances"],

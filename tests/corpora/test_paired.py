@@ -763,7 +763,7 @@ def test_what_was_understood_is_logged(corpus, output, caplog):
     with caplog.at_level("INFO"):
         prepare(corpus, output)
     assert (
-        "28 speakers, 16000 Hz: utterances {'train': 4, 'valid': 2, 'test': 2}, "
+        "28 speakers, 16000 Hz): utterances {'train': 4, 'valid': 2, 'test': 2}, "
         "hours {'train': 0.0, 'valid': 0.0, 'test': 0.0}, speakers {'train': 2, "
         "'valid': 1, 'test': 1}, validation speakers p226, bad files left out 0"
     ) in caplog.text

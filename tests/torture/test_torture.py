@@ -300,12 +300,16 @@ def test_another_number_of_processes_goes_on_within_an_epoch(
         for call in expected.calls[within:]
         if call.name == "rename" and "/CKPT+" in call.other
     )
-    shutil.rmtree(expected.output)
-    ended = runs(kind, KILL, number + 2, processes=before)
-    assert KILLED in ended.codes, ended.text[-4000:]
-    ended = runs(kind, processes=after)
-    assert ended.code == 0, ended.text[-4000:]
-    assert f"{after} processes go on where {before} stopped" in ended.text
+    for later in (2, 6, 12):  # a slow run notes its progress more often
+        shutil.rmtree(expected.output)
+        ended = runs(kind, KILL, number + later, processes=before)
+        assert KILLED in ended.codes, ended.text[-4000:]
+        ended = runs(kind, processes=after)
+        assert ended.code == 0, ended.text[-4000:]
+        if f"{after} processes go on where {before} stopped" in ended.text:
+            break
+    else:
+        pytest.fail(ended.text[-4000:])
     assert outcome(expected.output).keys() == expected.outcome.keys()
     *_, saved = sorted(expected.output.glob("save/CKPT*/replay.ckpt"))
     _, *rows = map(json.loads, saved.read_text().splitlines())
