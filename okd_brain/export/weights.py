@@ -5,6 +5,7 @@ to more than they are, and pickles nested or shared beyond what weights are, are
 refused before PyTorch reads them.
 """
 
+import os
 import pickletools
 import zipfile
 from collections.abc import Mapping
@@ -65,7 +66,7 @@ def load_weights(path):
     UserError
         If the file does not exist or holds something else.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # a name that is too long is none either
         raise UserError(f"{path.parent} holds no {path.name}.")
     try:
         _check_bounded(path)

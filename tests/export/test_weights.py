@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from okd_brain.export import load_generator
+from okd_brain.export.weights import load_weights
 from okd_brain.generators import BLSTMGenerator
 from okd_brain.messages import UserError
 
@@ -16,6 +17,11 @@ from okd_brain.messages import UserError
 def test_folder_without_weights(tmp_path):
     with pytest.raises(ValueError, match="holds no enhance_model.ckpt"):
         load_generator(tmp_path)
+
+
+def test_a_name_that_no_file_can_have(tmp_path):
+    with pytest.raises(ValueError, match="holds no xxx"):
+        load_weights(tmp_path / (300 * "x"))
 
 
 @pytest.mark.parametrize(
