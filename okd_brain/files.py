@@ -236,7 +236,8 @@ def writing(path, *, needed=None, kept="") -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        folder = next(f for f in Path(path).absolute().parents if f.exists())
+        # Not Path.exists, which raises where a name is too long.
+        folder = next(filter(os.path.exists, Path(path).absolute().parents))
         if isinstance(error, OSError):
             reason = error.strerror if error.errno in DISK_ERRORS else None
         elif WRITERS_FAIL.search(str(error)):

@@ -58,7 +58,8 @@ def enhance_wave(
     ------
     UserError
         If the wave is of another kind or shape, not float, too short, not finite
-        or far beyond full scale, its rate not a whole number of 1 to 768 kHz, or if the generator is in training mode or made
+        or far beyond full scale, if its rate is not a whole number of Hz from
+        1,000 to 768,000, or if the generator is in training mode or made
         for listening enhancement.
 
     Example
