@@ -7,6 +7,7 @@ draws a few hundred for each (``test_fuzz.py``), and ``make torture`` as many as
 `OKD_FUZZ_EXAMPLES` says, with another seed each time.
 """
 
+import functools
 import io
 import json
 import os
@@ -96,6 +97,30 @@ VALUES = st.recursive(
 LONGEST = 300_000  # bytes of a repeated word
 
 
+PLACES = (
+    st.tuples(  # where files say most of themselves is often near their ends
+        st.sampled_from(["all", "head", "tail"]), st.integers(0, 2**20)
+    )
+)
+KINDS = st.sampled_from(["insert", "replace", "cut", "end", "twice"])
+
+
+@functools.cache
+def edits(words):
+    """Return the strategy of what is done to a file with such words."""
+    # Some words are long; gigabytes of them would only be slow.
+    long = [
+        (word * min(n, LONGEST // len(word) + 1))[:LONGEST]
+        for word in words
+        for n in (3, 2000)
+    ]
+    pieces = (
+        st.sampled_from(words) | st.binary(max_size=8) | st.sampled_from(long)
+    )
+    edit = st.tuples(KINDS, PLACES, PLACES, pieces)
+    return st.lists(edit, min_size=1, max_size=4)
+
+
 @st.composite
 def contents(draw, reader):
     """Draw the bytes of a file: the sound one after some edits."""
@@ -106,27 +131,8 @@ def contents(draw, reader):
             lines[index] = draw(with_another_value(lines[index]))
         return "\n".join(map(json.dumps, lines)).encode()
     data = reader.sound
-    for _ in range(draw(st.integers(1, 4))):
-        # Where files say most of themselves is often near their ends.
-        ends = [
-            st.integers(0, len(data)),
-            st.integers(0, min(64, len(data))),
-            st.integers(max(0, len(data) - 256), len(data)),
-        ]
-        start, end = sorted(draw(st.one_of(ends)) for _ in range(2))
-        piece = draw(
-            st.sampled_from(reader.words)
-            | st.binary(max_size=8)
-            | st.builds(
-                # Some words are long; gigabytes of them would only be slow.
-                lambda word, n: (word * n)[:LONGEST],
-                st.sampled_from(reader.words),
-                st.sampled_from([3, 2000]),
-            )
-        )
-        kind = draw(
-            st.sampled_from(["insert", "replace", "cut", "end", "twice"])
-        )
+    for kind, *places, piece in draw(edits(reader.words)):
+        start, end = sorted(position(place, len(data)) for place in places)
         data = {
             "insert": data[:start] + piece + data[start:],
             "replace": data[:start] + piece + data[start + len(piece) :],
@@ -135,6 +141,14 @@ def contents(draw, reader):
             "twice": data[:end] + data[start:],
         }[kind]
     return data
+
+
+def position(place, length):
+    """Return a position in so many bytes."""
+    where, number = place
+    low = max(0, length - 256) if where == "tail" else 0
+    high = min(64, length) if where == "head" else length
+    return low + number % (high - low + 1)
 
 
 def json_lines(data):
