@@ -31,13 +31,15 @@ def offer(name, known):
 
     Example
     -------
-    >>> offer("csgi", ["pesq", "csig"])
+    >>> offer("CSGI", ["pesq", "csig"])
     "; did you mean 'csig'? Known: pesq, csig."
     >>> offer(7, [])
     '. Known: none.'
     """
     known = list(known)
-    close = " or ".join(map(repr, get_close_matches(str(name), known)))
+    folded = {other.casefold(): other for other in known}
+    matches = get_close_matches(str(name).casefold(), folded)
+    close = " or ".join(repr(folded[match]) for match in matches)
     question = f"; did you mean {close}?" if close else "."
     return f"{question} Known: {', '.join(known) or 'none'}."
 

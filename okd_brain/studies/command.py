@@ -120,7 +120,7 @@ def _parser():
         "--seeds", type=int, nargs="+", default=[1], metavar="N"
     )
     parser.add_argument(
-        "--output_folder", help="default: results/<name of the study>"
+        *("-o", "--output_folder"), help="default: results/<name of the study>"
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(

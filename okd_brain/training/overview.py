@@ -57,7 +57,10 @@ def announce(brain, datasets, *, corpus):
     _try_own_metrics(brain, datasets["train"])
     train = datasets["train"].data
     plan = Plan(brain, len(train))
-    lines = {"folder": [str(brain.artifacts_folder)], "corpus": [corpus]}
+    folder = str(brain.artifacts_folder)
+    if brain.debug and not brain.debug_persistently:
+        folder += ", removed at the end (--debug_persistently keeps it)"
+    lines = {"folder": [folder], "corpus": [corpus]}
     lines["corpus"] += [
         _describe_split(split, dataset.data)
         for split, dataset in datasets.items()
