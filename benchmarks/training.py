@@ -651,7 +651,7 @@ def print_time_to_quality(arguments):
                 "seed": seed,
                 "warmup_epochs": 0,
                 "discriminator_epochs": arguments.discriminator_epochs,
-                "number_of_epochs": 10_000,
+                "number_of_epochs": 1_000,
                 "number_of_samples": arguments.utterances,
                 "valid_interval": 1,
                 "report_metrics": "[si_sdr]",
