@@ -36,10 +36,10 @@ RUN_OPTIONS = {
         "N",
         "steps between checkpoints within an epoch (default: 0, by time)",
     ),
-    "optimizer_step_limit": ("N", "stop after so many steps"),
+    "optimizer_step_limit": ("N", "stop after N steps"),
     "nonfinite_patience": (
         "N",
-        "stop after so many batches of an epoch with a loss that is not "
+        "stop after N batches of an epoch with a loss that is not "
         "finite (default: 3)",
     ),
     "eval_precision": (

@@ -303,7 +303,7 @@ def _hold_out(files, named, called):
 
 
 def _first_speakers(counts, wanted, leave):
-    """Return speakers by name until they have so many files, not the last ones."""
+    """Return speakers by name until they have that many files, not the last ones."""
     chosen, files = [], 0
     for speaker in sorted(counts)[: max(len(counts) - leave, 0)]:
         if files >= wanted:

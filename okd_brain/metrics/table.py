@@ -254,8 +254,8 @@ def tiled_siib(tile_seconds=25):
     Arguments
     ---------
     tile_seconds : float
-        Both signals are repeated as often as the active speech fits into so many
-        seconds.
+        Both signals are repeated as often as the active speech fits into this
+        time.
 
     Returns
     -------

@@ -49,7 +49,7 @@ class Plateau:
     Arguments
     ---------
     patience : int
-        So many validations together must gain `PLATEAU_GAIN`.
+        This many validations together must gain `PLATEAU_GAIN`.
 
     Raises
     ------
@@ -191,7 +191,8 @@ class Curriculum:
         Of the utterances of an epoch, how many are scored for the
         discriminators to learn from; all by default.
     valid_interval : int
-        Validate every so many epochs, and at the end of each stage.
+        Epochs from one validation to the next; the end of each stage is
+        always validated.
     warmup_epochs : int
         Length of the supervised stage before.
     discriminator_epochs : int
@@ -200,7 +201,7 @@ class Curriculum:
         Utterances per update of the warm-up, which visits the whole training
         set in each epoch.
     warmup_patience : int, optional
-        End the warm-up, at ``warmup_epochs`` at the latest, when so many
+        End the warm-up, at ``warmup_epochs`` at the latest, when this many
         validations together gain less than `PLATEAU_GAIN` in the mean training
         label; the learning rate is halved at each that gains nothing.
     remix : bool
@@ -397,13 +398,13 @@ class Curriculum:
         return epoch == lasts[stage] or epoch % self.valid_interval == 0
 
     def size(self, utterances, epoch):
-        """Return how many of so many training utterances an epoch visits."""
+        """Return how many of the training utterances an epoch visits."""
         if self.stage_of(epoch) == "warmup":
             return utterances
         return min(self.number_of_samples, utterances)
 
     def scored_size(self, utterances, epoch):
-        """Return how many of so many training utterances it scores for D."""
+        """Return how many of the training utterances it scores for D."""
         size = self.size(utterances, epoch)
         return min(size, self.scored_samples or size)
 

@@ -19,7 +19,7 @@ without notice; ``tests/training/test_internals.py`` fails when it does.
     and that grows. Overridden for a clock that nobody sets, to save when any
     process was told to end, and then end; and to pass an empty list.
 ``Brain.debug_batches``, read by ``_fit_train``, ``_fit_valid`` and ``evaluate``
-    makes ``--debug`` leave an epoch after so many batches, all of them of its
+    makes ``--debug`` leave an epoch after that many batches, all of them of its
     first phase. Unset; the loaders cut each phase instead.
 ``Brain.evaluation_ctx``
     is the autocast of validation, needed where the current set is made.

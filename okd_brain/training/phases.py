@@ -240,8 +240,7 @@ def share(items, rank=0, world_size=1, done=0):
     world_size : int
         How many there are.
     done : int
-        So many of the items were visited before, by whatever number of
-        processes.
+        Items that were visited before, by whatever number of processes.
 
     Returns
     -------
