@@ -97,10 +97,9 @@ VALUES = st.recursive(
 LONGEST = 300_000  # bytes of a repeated word
 
 
-PLACES = (
-    st.tuples(  # where files say most of themselves is often near their ends
-        st.sampled_from(["all", "head", "tail"]), st.integers(0, 2**20)
-    )
+# Where files say most of themselves is often near their ends.
+PLACES = st.tuples(
+    st.sampled_from(["all", "head", "tail"]), st.integers(0, 2**20)
 )
 KINDS = st.sampled_from(["insert", "replace", "cut", "end", "twice"])
 
