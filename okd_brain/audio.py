@@ -43,7 +43,7 @@ def check_rate(sample_rate):
     Raises
     ------
     UserError
-        If it is no whole number, or outside `SAMPLE_RATES_HZ`.
+        If it is not a whole number, or outside `SAMPLE_RATES_HZ`.
     """
     lowest, highest = SAMPLE_RATES_HZ
     is_whole = isinstance(sample_rate, Integral)

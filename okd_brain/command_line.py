@@ -69,7 +69,7 @@ RUN_OPTIONS = {
     "profile_warmup": ("N", "steps before it (default: 5)"),
     "profile_steps": ("N", "its length in steps (default: 5)"),
 }
-"""SpeechBrain's run options that okd supports and that are no keys of the YAML:
+"""SpeechBrain's run options that okd supports and that are not keys of the YAML:
 what stands for the value (None: a switch), and help."""
 
 SEVERAL = ("compile_module_keys", "jit_module_keys")  # take many values

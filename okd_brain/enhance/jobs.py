@@ -64,7 +64,7 @@ def plan(inputs, output, *, also_read=()):
     unreadable : list of Path
         Audio files in folders that libsndfile does not read.
     written : list of Path
-        Files that an earlier command wrote among others, and that are no inputs.
+        Files that an earlier command wrote among others, and that are not inputs.
 
     Raises
     ------
