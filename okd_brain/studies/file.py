@@ -18,6 +18,9 @@
                     discriminator: "{warm}/export/discriminator"
             paper: # published figures, by generator
                 pesq: {pesq: 3.24, csig: 4.23}
+
+With ``base: other.yaml``, metrics and options that are not given here are those
+of that study.
 """
 
 import os
@@ -75,15 +78,12 @@ def read_study(path, hparams_folder):
     ------
     UserError
         If the file is missing, not YAML or incomplete, has an unknown key
-        (close matches are offered), or names an experiment that does not exist
-        or a preparation that does not come before.
+        (close matches are offered), or names a missing or circular base, an
+        experiment that does not exist or a preparation that does not come
+        before.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"There is no file {path}; a study's YAML is expected.")
-    tree = _mapping(path, "the file", read_yaml(path, "safe"))
-    known = ["metrics", "options", "preparations", "methods"]
-    _refuse_unknown(path, "the file", tree, known)
+    tree = _tree(path)
     metrics = tree.get("metrics")
     if not (
         isinstance(metrics, list)
@@ -94,7 +94,7 @@ def read_study(path, hparams_folder):
             f"{path}: metrics is {metrics!r}, but it must be a list of names "
             "such as [pesq, csig]."
         )
-    common = _mapping(path, "options", tree.get("options"))
+    common = tree["options"]
     entries = []
     for section in ("preparations", "methods"):
         described = _mapping(path, section, tree.get(section))
@@ -116,6 +116,33 @@ def read_study(path, hparams_folder):
             f"{path}: {twice[0]} is a preparation and a method; rename one."
         )
     return Study(path.stem, metrics, entries)
+
+
+def _tree(path, above=()):
+    """Return a study's content, metrics and options of its base beneath."""
+    if not path.is_file():
+        of = f"{above[0]}: its base: " if above else ""
+        raise UserError(
+            f"{of}There is no file {path}; a study's YAML is expected."
+        )
+    tree = _mapping(path, "the file", read_yaml(path, "safe"))
+    known = ["base", "metrics", "options", "preparations", "methods"]
+    _refuse_unknown(path, "the file", tree, known)
+    options = _mapping(path, "options", tree.get("options"))
+    base = tree.get("base")
+    if base is None:
+        return {**tree, "options": options}
+    if not isinstance(base, str) or path in above:
+        raise UserError(
+            f"{path}: its base is {base!r}, but it must be the name of another "
+            "study."
+        )
+    beneath = _tree(path.parent / base, (path, *above))
+    return {
+        "metrics": beneath.get("metrics"),
+        **tree,
+        "options": {**beneath["options"], **options},
+    }
 
 
 def _entry(path, name, value, section, common, hparams_folder):

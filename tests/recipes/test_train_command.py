@@ -1,5 +1,6 @@
 """What ``train.py`` says to users' mistakes, in a process of its own."""
 
+import json
 import os
 import re
 import signal
@@ -24,9 +25,13 @@ def call(recipe, *argv, **environment):
         text=True,
         env={**os.environ, "COLUMNS": "80", **environment},
     )
-    lines = done.stderr.splitlines()
-    errors = [line for line in lines if not re.match(r"[\w.]+ - |torchv", line)]
-    return done.returncode, done.stdout, errors
+    return done.returncode, done.stdout, own_lines(done.stderr)
+
+
+def own_lines(said):
+    """Return the lines that are not SpeechBrain's or torchvision's."""
+    lines = said.splitlines()
+    return [line for line in lines if not re.match(r"[\w.]+ - |torchv", line)]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=["SE", "LE"])
@@ -75,45 +80,79 @@ def test_help_does_not_wait_for_pytorch():
     )
 
 
+MISTAKES = [
+    ([], "No experiment is named"),
+    (["absent.yaml"], "There is no file absent.yaml"),
+    (
+        [BASE, "--data_folder", "/absent"],
+        "--data_folder /absent does not exist",
+    ),
+    ([BASE, "--data_folder", BASE], "is not a folder"),
+    ([BASE, "--data_folder", SAMPLES], "--noise_folder"),
+    ([BASE, "--numbr_of_epochs", "3"], "did you mean 'number_of_epochs'"),
+    ([BASE, "--alpha", "much"], "--alpha is 'much', must be a number"),
+    ([BASE, "--skip_bad_files", "yes"], "must be True or False"),
+    ([BASE, "--device", "cuda:0"], "--device cuda:0 does not work here"),
+    ([BASE, "--device", "gpu"], "--device gpu does not work here"),
+    ([BASE, "--use_tensorboard", "True"], "pip install 'okd[tensorboard]'"),
+    ([BASE, "--jit"], "TorchScript cannot compile"),
+    ([BASE, "--targets", "[[psq]]"], "did you mean 'pesq'"),
+    ([BASE, "--grad_accumulation_factor", "2"], "only 1 works"),
+    ([BASE, "--history_portion", "2"], "must lie in [0, 1]"),
+    (
+        [BASE, "--mixing", "{train_snr: 3}", "--noise_folder", SAMPLES],
+        "did you mean 'train_snrs_db'",
+    ),
+    (
+        [BASE, "--mimicry", "!name:okd_brain.mimicry.l2"],
+        "no such entity as okd_brain.mimicry.l2",
+    ),
+    ([LE_BASE, "--data_folder", SAMPLES], "noise_folder is None"),
+]
+# Imports take seconds: each is a process that one which has them branches off.
+BRANCHES = """
+import json, os, runpy, sys
+import okd_brain.brain, okd_brain.training
+for errors, script, *argv in json.load(sys.stdin):
+    if not os.fork():
+        sys.argv, sys.path[0] = [script, *argv], os.path.dirname(script)
+        os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+        runpy.run_path(script, run_name="__main__")
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def mistaken(tmp_path_factory):
+    """Exit code and errors of each mistake, by its number."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    calls = []
+    for number, (argv, _) in enumerate(MISTAKES):
+        recipe = LE_RECIPE if LE_BASE in argv else RECIPE
+        output = ["--output_folder", folder / f"out{number}"] if argv else []
+        errors = folder / f"{number}.txt"
+        calls.append([errors, recipe / "train.py", *argv, *output])
+    done = subprocess.run(
+        [sys.executable, "-c", BRANCHES],
+        input=json.dumps(calls, default=str),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    codes = map(int, done.stdout.split())
+    texts = ((folder / f"{n}.txt").read_text() for n in range(len(calls)))
+    return list(zip(codes, map(own_lines, texts), strict=True))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("argv", "rule"),
-    [
-        ([], "No experiment is named"),
-        (["absent.yaml"], "There is no file absent.yaml"),
-        (
-            [BASE, "--data_folder", "/absent"],
-            "--data_folder /absent does not exist",
-        ),
-        ([BASE, "--data_folder", BASE], "is not a folder"),
-        ([BASE, "--data_folder", SAMPLES], "--noise_folder"),
-        ([BASE, "--numbr_of_epochs", "3"], "did you mean 'number_of_epochs'"),
-        ([BASE, "--alpha", "much"], "--alpha is 'much', must be a number"),
-        ([BASE, "--skip_bad_files", "yes"], "must be True or False"),
-        ([BASE, "--device", "cuda:0"], "--device cuda:0 does not work here"),
-        ([BASE, "--device", "gpu"], "--device gpu does not work here"),
-        ([BASE, "--use_tensorboard", "True"], "pip install 'okd[tensorboard]'"),
-        ([BASE, "--jit"], "TorchScript cannot compile"),
-        ([BASE, "--targets", "[[psq]]"], "did you mean 'pesq'"),
-        ([BASE, "--grad_accumulation_factor", "2"], "only 1 works"),
-        ([BASE, "--history_portion", "2"], "must lie in [0, 1]"),
-        (
-            [BASE, "--mixing", "{train_snr: 3}", "--noise_folder", SAMPLES],
-            "did you mean 'train_snrs_db'",
-        ),
-        (
-            [BASE, "--mimicry", "!name:okd_brain.mimicry.l2"],
-            "no such entity as okd_brain.mimicry.l2",
-        ),
-        ([LE_BASE, "--data_folder", SAMPLES], "noise_folder is None"),
-    ],
+    ("number", "argv", "rule"), [(n, *m) for n, m in enumerate(MISTAKES)]
 )
-def test_mistakes_end_in_one_line(argv, rule, tmp_path):
-    recipe = LE_RECIPE if LE_BASE in argv else RECIPE
+def test_mistakes_end_in_one_line(mistaken, number, argv, rule):
     if "cuda:0" in argv and os.path.exists("/proc/driver/nvidia"):
         pytest.skip("there is one")
-    output = ["--output_folder", tmp_path / "out"] if argv else []
-    code, _, errors = call(recipe, *argv, *output)
+    code, errors = mistaken[number]
     assert code == 2
     assert len(errors) == 1, errors
     assert errors[0].startswith("error: ") and rule in errors[0]

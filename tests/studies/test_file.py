@@ -39,6 +39,19 @@ def test_options_of_an_entry_win_over_the_common_ones(read):
     assert study.entries[2].options == {"data_folder": "/other"}
 
 
+def test_metrics_and_options_of_a_base(read, tmp_path):
+    read(STUDY)
+    methods = "methods: {first: {options: {alpha: 1}}}"
+    path = tmp_path / "other.yaml"
+    path.write_text(f"base: tiny.yaml\noptions: {{score: 3}}\n{methods}")
+    study = read_study(path, tmp_path / "hparams")
+    [first] = study.entries
+    assert (study.name, study.metrics) == ("other", ["pesq", "csig"])
+    assert first.options == {"data_folder": "/corpus", "score": 3, "alpha": 1}
+    path.write_text(f"base: tiny.yaml\nmetrics: [stoi]\n{methods}")
+    assert read_study(path, tmp_path / "hparams").metrics == ["stoi"]
+
+
 @pytest.mark.parametrize(
     "old, new, reason",
     [
@@ -52,6 +65,9 @@ def test_options_of_an_entry_win_over_the_common_ones(read):
         (STUDY, "3: 4", "the key 3, not a name"),
         ("[pesq, csig]", "[pesq, 3]", r"metrics is \['pesq', 3\], but"),
         (STUDY, "metrics: [pesq]", "has no methods, but it needs one"),
+        ("metrics:", "base: tiny.yaml\nmetrics:", "base is 'tiny.yaml', but"),
+        ("metrics:", "base: 3\nmetrics:", "base is 3, but it must be the name"),
+        ("metrics:", "base: none.yaml\nmetrics:", "base: There is no .*none"),
         ("methods:", "method:", "key 'method'; did you mean 'methods'"),
         ("paper:", "papers:", "key 'papers'; did you mean 'paper'"),
         ("paper:", "in_table:", "first has the key 'in_table'"),
