@@ -8,7 +8,7 @@ WORKERS ?= $(shell [ "$$(getconf _NPROCESSORS_ONLN)" -gt 2 ] && echo auto || ech
 # Of torture: minutes of a processor for runs, and files for each reader.
 MINUTES ?= 30
 INPUTS ?= 20000
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup demo docs test quick torture lint matrix
 

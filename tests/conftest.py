@@ -3,6 +3,7 @@
 import os
 import resource
 import sys
+from collections import Counter
 from pathlib import Path
 
 # Tiny problems: more threads only wait for each other.  Read by OpenBLAS when
@@ -28,6 +29,12 @@ resource.setrlimit(
 collect_ignore = ["ddp_told.py", "ddp_worker.py", "references"]
 
 _figures = pytest.StashKey()
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take long, or one of two workers ends alone."""
+    slow = Counter(i.path for i in items if i.get_closest_marker("slow"))
+    items.sort(key=lambda item: slow[item.path], reverse=True)
 
 
 @pytest.fixture
