@@ -3,7 +3,8 @@
 ``file`` reads a study's YAML: preparations, methods, their options. ``plan``
 turns it into runs, each an ordinary ``train.py`` with a command line and an
 output folder; ``runs`` starts those that are not done, here or on a cluster,
-``watch`` shows where they are, and ``table`` gathers their ``results.json``. ``command`` ties these together.
+and says where they are; ``table`` gathers their ``results.json``. ``command``
+ties these together.
 """
 
 from okd_brain.cli import attach

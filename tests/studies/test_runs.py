@@ -1,6 +1,7 @@
 """Running a study: order, places, failures, and that nothing is left behind."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -125,7 +126,7 @@ def test_what_stops_the_study_stops_its_runs(plan, tmp_path, monkeypatch):
         if pids.exists() and len(pids.read_text().split()) == 2:
             raise KeyboardInterrupt
 
-    clock = types.SimpleNamespace(sleep=interrupted)
+    clock = types.SimpleNamespace(sleep=interrupted, monotonic=time.monotonic)
     monkeypatch.setattr(study_runs, "time", clock)
     with pytest.raises(KeyboardInterrupt):
         run_all(runs, LocalLauncher([None]), tmp_path / "train.py")
@@ -281,7 +282,7 @@ def test_what_stops_the_study_empties_the_cluster(plan, tmp_path, monkeypatch):
     def interrupted(seconds):
         raise KeyboardInterrupt
 
-    clock = types.SimpleNamespace(sleep=interrupted)
+    clock = types.SimpleNamespace(sleep=interrupted, monotonic=time.monotonic)
     monkeypatch.setattr(study_runs, "time", clock)
     with pytest.raises(KeyboardInterrupt):
         run_all(plan(), SlurmLauncher(cluster), tmp_path / "train.py")
@@ -324,3 +325,26 @@ def test_slurm_gets_its_parameters(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(ValueError, match=r"pip install 'okd\[slurm\]'"):
         slurm_launcher([], tmp_path)
+
+
+def test_without_a_terminal_a_run_is_a_line_now_and_then(
+    tmp_path, monkeypatch, caplog
+):
+    class run:
+        name, folder = "okd_v2, seed 1", tmp_path
+
+    watching = study_runs.Watch()
+    with caplog.at_level(logging.INFO, "okd_brain.studies.runs"):
+        watching.update([run])
+        assert caplog.messages == []  # ten minutes have not passed
+        monkeypatch.setattr(study_runs, "SECONDS_BETWEEN_LINES", -1.0)
+        watching.update([run])
+        (tmp_path / "progress.json").write_text(
+            '{"text": "epoch 2/9 okd, replay 3/4, 5 min left"}'
+        )
+        watching.update([run])
+        watching.update([])
+    assert caplog.messages == [
+        "okd_v2, seed 1: at work",
+        "okd_v2, seed 1: epoch 2/9 okd, replay 3/4, 5 min left",
+    ]
