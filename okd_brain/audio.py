@@ -10,6 +10,7 @@ plain word about every file that is not what it says.
 import io
 import os
 import re
+import struct
 from numbers import Integral
 from pathlib import Path
 
@@ -30,6 +31,11 @@ UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile reports for a stream
 OPEN_SIZES = (0, 0xFFFFFFFF)  # of a chunk whose writer could not seek
 CONVERTIBLE = frozenset(".m4a .mp4 .aac .wma .webm .mkv .amr .ape".split())
 BLOCK = 2**16  # frames
+IS_CHUNK = re.compile(rb"[ -~]{4}")  # its name
+LOST_SECONDS = (
+    0.1  # of samples behind the announced ones, from which they count
+)
+TAGS = (b"ID3", b"TAG", b"APE", b"LYR")  # behind a file, not in chunks
 
 
 def check_rate(sample_rate):
@@ -52,6 +58,29 @@ def check_rate(sample_rate):
             f"sample_rate is {sample_rate!r}, must be a whole number of Hz from "
             f"{lowest} to {highest}"
         )
+
+
+def sample_bits(subtype):
+    """Return how many bits a sample takes.
+
+    Arguments
+    ---------
+    subtype : str
+        Of libsndfile.
+
+    Returns
+    -------
+    int
+        8 for compressed types.
+
+    Example
+    -------
+    >>> sample_bits("PCM_24"), sample_bits("FLOAT"), sample_bits("ULAW")
+    (24, 32, 8)
+    """
+    known = {"PCM_S8": 8, "PCM_U8": 8, "FLOAT": 32, "DOUBLE": 64}
+    found = re.search(r"(\d+)$", subtype)
+    return known.get(subtype) or (int(found[1]) if found else 8)
 
 
 class AudioFile(soundfile.SoundFile):
@@ -222,6 +251,12 @@ class AudioFile(soundfile.SoundFile):
                 f"{self.frames_read} ({self.frames_read / self.samplerate:.3f} "
                 "s)"
             )
+        if lost := self._unannounced_frames():
+            return (
+                f"holds more than its header announces: {self.frames_read} "
+                f"samples ({self.frames_read / self.samplerate:.3f} s) are read, "
+                f"about {lost} behind them are not"
+            )
         if self.format == "OGG" and not _ends_as_ogg(self.path):
             return (
                 "is truncated: its last page is missing; it has "
@@ -243,11 +278,7 @@ class AudioFile(soundfile.SoundFile):
 
     def _frame_bytes(self):
         """Return the size of a frame of PCM in bytes."""
-        bits = {"PCM_S8": 8, "PCM_U8": 8, "FLOAT": 32, "DOUBLE": 64}
-        sample = bits.get(self.subtype) or int(
-            (re.search(r"(\d+)$", self.subtype) or [0, "8"])[1]
-        )
-        return max(1, self.channels * sample // 8)
+        return max(1, self.channels * sample_bits(self.subtype) // 8)
 
     def _missing_bytes(self):
         """Return how many bytes of samples a WAV header has too many."""
@@ -264,13 +295,21 @@ class AudioFile(soundfile.SoundFile):
             0 if left_open or announced - present <= 1 else announced - present
         )
 
+    def _unannounced_frames(self):
+        """Return how many frames a WAV file has behind those of its header."""
+        if self.format not in ("WAV", "WAVEX"):
+            return 0
+        _, announced, behind = _samples_of_wav(self.path)
+        frames = behind // self._frame_bytes()
+        lost = frames >= LOST_SECONDS * self.samplerate
+        return frames if announced and lost else 0
+
     def _reopen_unclosed(self):
         """Open what a crashed recorder left, whose header announces nothing."""
         if self.format not in ("WAV", "WAVEX") or self.frames:
             return False
-        with open(self.path, "rb") as stream:
-            start = stream.read(4096).find(b"data") + 8
-        if os.path.getsize(self.path) - start < self._frame_bytes():
+        start, _, behind = _samples_of_wav(self.path)
+        if behind < self._frame_bytes():
             return False
         layout = (self.samplerate, self.channels, self.subtype, "LITTLE", "RAW")
         self.close()
@@ -354,6 +393,43 @@ def printable(path):
     caf\xe9.wav
     """
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
+
+
+def _samples_of_wav(path):
+    """Return where samples begin, their announced size, and the size behind them.
+
+    All in bytes. What is behind the samples counts unless it is chunks or tags,
+    as programs add them.
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb") as stream:
+
+        def chunk(position):
+            stream.seek(position)
+            header = stream.read(8)
+            return struct.unpack("<4sI", header) if len(header) == 8 else None
+
+        position = 12
+        while (found := chunk(position)) and IS_CHUNK.fullmatch(found[0]):
+            name, announced = found
+            position += 8
+            if name == b"data":
+                break
+            position += announced + announced % 2
+        else:
+            return size, 0, 0
+        end = position + announced
+        for start in {end, end + announced % 2}:  # some leave the pad byte out
+            stream.seek(start)
+            rest = stream.read(2**16)
+            padded = announced and not rest.strip(bytes(1))
+            if padded or rest.startswith(TAGS):
+                return position, announced, 0
+            while (found := chunk(start)) and IS_CHUNK.fullmatch(found[0]):
+                start += 8 + found[1] + found[1] % 2
+            if start in (size, size + 1):
+                return position, announced, 0
+    return position, announced, max(0, size - end)
 
 
 def _unreadable(path, error):

@@ -39,7 +39,7 @@ WRITERS_FAIL = re.compile(
     r"PytorchStreamWriter|inline_container|iostream error|System error"
 )
 PARTIAL_FILE = re.compile(r"\.[0-9a-f]{8}(\.\w+)?")
-PARTIAL_FOLDER = re.compile(r"\.(.+\.)?\w{8}\.(new|old)")
+PARTIAL_FOLDER = re.compile(r"\.(.+\.)?[0-9a-f]{8}\.(new|old)")
 
 
 def shipped(path):
@@ -406,13 +406,15 @@ def replacing_folder(folder) -> Iterator[Path]:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def remove_partial(folder):
+def remove_partial(folder, spare=lambda path: False):
     """Remove what ``replacing`` and ``replacing_folder`` left when they were killed.
 
     Arguments
     ---------
     folder : str or Path
         Searched with its sub-folders. Nobody may be writing there.
+    spare : callable, optional
+        Tells of a sub-folder (Path) whether it is somebody else's.
 
     Example
     -------
@@ -428,9 +430,14 @@ def remove_partial(folder):
         for name in files:
             if PARTIAL_FILE.fullmatch(name):
                 Path(root, name).unlink(missing_ok=True)
-        for name in filter(PARTIAL_FOLDER.fullmatch, list(folders)):
-            folders.remove(name)
+        partial = list(filter(PARTIAL_FOLDER.fullmatch, folders))
+        for name in partial:
             shutil.rmtree(Path(root, name), ignore_errors=True)
+        folders[:] = [
+            name
+            for name in folders
+            if name not in partial and not spare(Path(root, name))
+        ]
 
 
 def seal(folder):

@@ -91,6 +91,47 @@ def test_a_recording_that_was_never_closed(tmp_path):
     assert f"announces 0 samples, it has {RATE}" in defect
 
 
+def test_what_is_behind_the_announced_samples(tmp_path):
+    """A recorder that was killed between two updates of its header."""
+    path = written(tmp_path / "a.wav")
+    position = path.read_bytes().index(b"data")
+    length = (RATE // 4 * 2).to_bytes(4, "little")
+    patched(path, position + 4, length)
+    samples, _, defect = read_audio(path)
+    assert len(samples) == RATE // 4
+    assert f"holds more than its header announces: {RATE // 4} sam" in defect
+    assert f"about {RATE * 3 // 4} behind them are not" in defect
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"LIST" + (5000).to_bytes(4, "little") + b"INFO" + bytes(4996),
+        b"ID3" + bytes(range(256)) * 40,
+        b"TAG" + bytes(range(125)),
+        bytes(9000),
+        b"\x07" * 3000,  # less than a tenth of a second
+    ],
+    ids=["chunk", "ID3v2", "ID3v1", "zeros", "little"],
+)
+def test_what_programs_add_is_no_defect(tmp_path, behind):
+    path = written(tmp_path / "a.wav")
+    with path.open("ab") as stream:
+        stream.write(behind)
+    samples, _, defect = read_audio(path)
+    assert len(samples) == RATE and defect is None
+
+
+def test_tags_of_an_empty_file_are_no_samples(tmp_path):
+    path = tmp_path / "a.wav"
+    with soundfile.SoundFile(path, "w", RATE, 1) as sound:
+        sound.write(np.zeros(0))
+        sound.title = "nothing" * 1000
+    assert path.stat().st_size > 7000
+    samples, _, defect = read_audio(path)
+    assert len(samples) == 0 and defect is None
+
+
 def test_a_file_written_to_a_pipe_is_whole(tmp_path):
     path = written(tmp_path / "a.wav")
     position = path.read_bytes().index(b"data")

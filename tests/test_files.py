@@ -142,14 +142,17 @@ def test_what_was_there_is_kept(tmp_path):
 
 
 def test_litter_of_killed_writers_is_removed(tmp_path):
-    for name in (".discriminator.k3x9_ab2.new", ".1a2b3c4d.old"):
+    for name in (".discriminator.0badcafe.new", ".1a2b3c4d.old"):
         (tmp_path / "export" / name).mkdir(parents=True)
     (tmp_path / "save").mkdir()
     (tmp_path / "save" / ".0123abcd.wav").touch()
-    kept = [tmp_path / ".gitignore", tmp_path / "save" / "a.wav"]
+    other = tmp_path / "other"  # a run that is at work
+    names = (".gitignore", "save/a.wav", ".settings.old", "other/.0badcafe.new/b")
+    kept = [tmp_path / name for name in names]
     for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    remove_partial(tmp_path)
+    remove_partial(tmp_path, spare=lambda path: path == other)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert sorted(files) == sorted(kept)
     assert list((tmp_path / "export").iterdir()) == []

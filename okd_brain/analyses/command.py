@@ -1,12 +1,15 @@
 """The command line of analyses: ``analyse.py`` of the recipes."""
 
+import contextlib
 import logging
 import shutil
+import tempfile
 from argparse import Namespace
 from pathlib import Path
 
 from okd_brain import analyses, cli, results
 from okd_brain.files import check_writable, write_text
+from okd_brain.messages import UserError
 from okd_brain.survival import disown_all, owning
 
 logger = logging.getLogger(__name__)
@@ -100,8 +103,9 @@ def distance(arguments, argv):
     """Compare the generators of each run over its training."""
     output = _output(arguments.output, "distance")
     runs = [analyses.open_run(folder) for folder in arguments.runs]
-    valid = arguments.recipe().prepare(runs[0].hparams).datasets()["valid"]
-    rows = analyses.measure_distance(runs, valid, arguments.utterances)
+    with _corpus(arguments, runs[0]) as corpus:
+        valid = corpus.datasets()["valid"]
+        rows = analyses.measure_distance(runs, valid, arguments.utterances)
     labels = {"x_label": "epoch", "y_label": "mean squared difference"}
     points = analyses.distance_points(rows)
     _write(output, rows, analyses.draw_lines, points, **labels, y_scale="log")
@@ -111,17 +115,43 @@ def edited(arguments, argv):
     """Score generators with the best power of their masks: a control."""
     check_writable(arguments.output / "results.json")
     run = analyses.open_run(arguments.run_folder)
-    corpus = arguments.recipe().prepare(run.hparams)
-    scores, origins = analyses.score_edited(
-        run, corpus.datasets(), arguments.n_jobs
-    )
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(corpus.manifests["test"], arguments.output / "test.json")
+    with _corpus(arguments, run) as corpus:
+        scores, origins = analyses.score_edited(
+            run, corpus.datasets(), arguments.n_jobs
+        )
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(
+            corpus.manifests["test"], arguments.output / "test.json"
+        )
     found = results.make_results(
         corpus=corpus.corpus, split="test", scores=scores, origins=origins
     )
     results.write_results(arguments.output, found, scores)
     cli.show(results.results_tables(found))
+
+
+@contextlib.contextmanager
+def _corpus(arguments, run):
+    """Yield the corpus of a run, prepared elsewhere: its folder stays as it is."""
+    from okd_brain.training import CORPUS_FILES, describe_corpus
+
+    folder = Path(run.hparams["output_folder"])
+    with tempfile.TemporaryDirectory() as place:
+        for name in CORPUS_FILES:
+            if not (folder / name).is_file():
+                raise UserError(
+                    f"{folder} has no {name}, which every training leaves there."
+                )
+            shutil.copy2(folder / name, place)
+        corpus = arguments.recipe().prepare(
+            {**run.hparams, "output_folder": place}
+        )
+        if describe_corpus(Path(place)) != describe_corpus(folder):
+            raise UserError(
+                f"{folder}: its corpus has changed since it was trained, so that "
+                "scores would be of other utterances. Bring the files back."
+            )
+        yield corpus
 
 
 def front(arguments, argv):

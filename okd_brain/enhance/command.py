@@ -51,8 +51,8 @@ INPUT is
                first of these on. The name of what exists is not a pattern.
 OUTPUT is a folder; or, for a single file, the name of a file that ends in .wav
 or .flac.
-WAV and FLAC keep their format and sample type (compressed types become 16-bit);
-other formats become 16-bit WAV (name.ogg: name.wav). Peaks beyond full scale
+WAV and FLAC keep their format, other formats become WAV (name.ogg: name.wav);
+sample types are kept, but compressed ones become 16-bit. Peaks beyond full scale
 are not clipped: unless its samples are float, such a file is scaled down as a
 whole, and a warning gives the gain. No file is replaced without --overwrite,
 and no input even then.

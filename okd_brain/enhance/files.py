@@ -18,7 +18,7 @@ import soundfile
 from speechbrain.utils.logger import get_logger
 
 from okd_brain import __version__
-from okd_brain.audio import AudioFile, printable
+from okd_brain.audio import AudioFile, printable, sample_bits
 from okd_brain.enhance.jobs import FORMATS, WRITABLE, WRITER
 from okd_brain.enhance.listening import measure, speech_blocks, ssdrc_blocks
 from okd_brain.enhance.noise import noise_shaped_like
@@ -31,6 +31,7 @@ from okd_brain.tasks import power_ratio
 logger = get_logger(__name__)
 
 FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")  # these hold peaks beyond full scale
+LARGEST_WAV = 2**32 - 2**16  # bytes of samples; its sizes have 32 bits
 KEPT = "Files that were complete before are there."
 BLOCK = 2**20  # samples per channel that are copied at a time: 4 MB
 TAG = f"{WRITER} {__version__}"  # libsndfile adds its own name
@@ -256,7 +257,9 @@ def _convert(convert, source, destination, overwrite, on_progress, on_defect):
             gains = np.ones_like(energy)
             if wanted is not None:
                 gains = np.sqrt(power_ratio(wanted, energy))
-            layout = _layout(sound, destination.suffix.lower())
+            layout = _layout(
+                sound, destination.suffix.lower(), samples.tell() // 4
+            )
             peak, limit = float((gains * peaks).max()), 1.0
             if peak > 1 and layout["subtype"] not in FLOAT_SUBTYPES:
                 limit = 1 / peak
@@ -312,14 +315,20 @@ def _append(samples, blocks, sample_rate, on_progress):
     return energy, peaks
 
 
-def _layout(sound, suffix):
-    """Return format and sample type: those of the source if the suffix allows."""
+def _layout(sound, suffix, count):
+    """Return format and sample type: those of the source if the suffix allows.
+
+    ``count`` samples in all channels may be too many for the sizes of a WAV
+    header, which RF64 is for.
+    """
     formats = FORMATS[suffix]
     container = sound.format if sound.format in formats else formats[0]
     subtype = sound.subtype
     compressed = not subtype.startswith(("PCM_", *FLOAT_SUBTYPES))
     if compressed or not soundfile.check_format(container, subtype):
         subtype = "PCM_16"
+    if suffix == ".wav" and count * sample_bits(subtype) // 8 > LARGEST_WAV:
+        container = "RF64"
     return {
         "samplerate": sound.samplerate,
         "channels": sound.channels,

@@ -69,7 +69,7 @@ def plan(inputs, output, *, also_read=()):
     Raises
     ------
     UserError
-        If a folder or pattern yields no file, two sources have the same
+        If an input is empty, a folder or pattern yields no file, two sources have the same
         destination, a destination is a source or among ``also_read``, the output
         is a file for several sources or of another format, or it cannot be made.
 
@@ -224,6 +224,8 @@ def _find(text, output_folder, unreadable, written):
     Files in folders that cannot be read are added to ``unreadable``, and those
     that this command wrote before, among others, to ``written``.
     """
+    if not text:
+        raise UserError("An input is empty: is a variable not set?")
     base, pattern = _split(Path(text))
     strange = []
     if pattern:

@@ -115,8 +115,8 @@ def _enhance(enhance, segment, start, sample_rate, device):
     enhanced = np.empty_like(segment)
     start = start * SAMPLE_RATE // sample_rate
     for channel, samples in enumerate(segment.T):
-        wave = torch.from_numpy(resample(samples, sample_rate, SAMPLE_RATE))
-        wave = wave.contiguous().to(device)[None]
+        wave = resample(samples, sample_rate, SAMPLE_RATE)
+        wave = torch.from_numpy(np.ascontiguousarray(wave)).to(device)[None]
         wave = enhance(wave, channel, start)[0].cpu().numpy()
         back = resample(wave, SAMPLE_RATE, sample_rate)
         enhanced[:, channel] = back[: len(segment)]

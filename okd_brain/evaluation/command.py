@@ -86,7 +86,13 @@ def main(argv=None, compared=None):
 
 
 def _own_and_evaluate(arguments, compared):
-    with owning(arguments.output):
+    output = arguments.output
+    if output is not None and (output / "hyperparams.yaml").exists():
+        raise UserError(
+            f"{output} is the output folder of a training, or an "
+            "export, whose own results would be replaced: name another --output."
+        )
+    with owning(output):
         return _evaluate(arguments, compared)
 
 
@@ -98,7 +104,7 @@ def _evaluate(arguments, compared):
     from okd_brain.scoring import Scorer
 
     logging.basicConfig(format="%(levelname)s: %(message)s")
-    results.check_count("--samples", arguments.samples)
+    results.check_samples("--samples", arguments.samples, arguments.output)
     metrics = asked = resolve_metrics(arguments.metrics)
     metrics = [*asked, *compared.task.reported]
     device = _device(arguments.device)

@@ -93,8 +93,11 @@ def match(clean, enhanced, noise=None):
         If a path does not exist, files and folders are mixed, a folder has no
         audio files or two of one name, or a name has no partner.
     """
-    given = zip(ROLES, (clean, enhanced, noise), strict=True)
-    roles = {role: on_disk(path) for role, path in given if path}
+    given = dict(zip(ROLES, (clean, enhanced, noise), strict=True))
+    for role, path in given.items():
+        if path == "":
+            raise UserError(f"The {role} file is empty: is a variable not set?")
+    roles = {role: on_disk(path) for role, path in given.items() if path}
     kinds = {role: _kind(path) for role, path in roles.items()}
     if len(set(kinds.values())) > 1:
         found = ", ".join(f"{role} is a {kind}" for role, kind in kinds.items())

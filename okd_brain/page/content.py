@@ -35,6 +35,7 @@ from okd_brain.training import TRAIN_LOG
 logger = get_logger(__name__)
 
 STATIC = Path(__file__).with_name("static")
+WRITTEN = ("audio", "data.js", "runs.js", ".DS_Store")  # the last by Finder
 CONDITION_FILES = ("test.json", "conditions.json")  # of train.py, evaluate.py
 UNPROCESSED = ("noisy", "unprocessed")  # rows of the two tasks
 FULL_SCALE = 0.99  # of what is heard: louder samples are all turned down
@@ -153,11 +154,12 @@ def make_page(sources, output, title=None):
         the output folder holds something else than a page.
     """
     output = Path(output)
-    is_page = (output / "data.js").is_file() or not output.exists()
-    if not (is_page or output.is_dir() and not any(output.iterdir())):
+    own = {*(path.name for path in STATIC.iterdir()), *WRITTEN}
+    there = output.iterdir() if output.is_dir() else [output] * output.exists()
+    if foreign := {path.name for path in there} - own:
         raise UserError(
-            f"{output} is there and is not a page of this command: name another "
-            "folder, or remove it"
+            f"{output} is there and is not a page of this command, which does "
+            f"not write {min(foreign)}: name another folder, or remove it"
         )
     if len({source.name for source in sources}) < len(sources):
         raise UserError(

@@ -21,7 +21,7 @@ __getattr__, __dir__, __all__ = attach(
         "report": ["make_results", "write_breakdown", "write_results"],
         "samples": [
             "SampleFolder",
-            "check_count",
+            "check_samples",
             "choose",
             "gains",
             "spectrogram_db",

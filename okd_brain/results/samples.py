@@ -29,8 +29,11 @@ PICTURES = 24  # utterances at most: each takes about a second to draw
 RANGE_DB = 70.0  # of the colours, below the loudest bin of all systems
 
 
-def check_count(key, count):
-    """Refuse what is not a number of utterances.
+OURS = re.compile(r"\d{3}_.+")  # a folder of an utterance
+
+
+def check_samples(key, count, folder):
+    """Refuse what is not a number of utterances, or would replace other files.
 
     Arguments
     ---------
@@ -38,16 +41,31 @@ def check_count(key, count):
         The option.
     count : object
         Its value.
+    folder : str or Path or None
+        The results folder, if there is one.
 
     Raises
     ------
     UserError
-        If it is not a whole number of at least 0.
+        If it is not a whole number of at least 0, or the folder has a
+        ``samples`` that no test has written.
     """
     if not is_whole(count, 0):
         raise UserError(
             f"{key} is {count!r}, must be a whole number of utterances; 0: none."
         )
+    if folder is not None and not _is_ours(place := Path(folder) / FOLDER):
+        raise UserError(
+            f"{place} would be replaced, but no test has written it: rename it, "
+            "or name another output folder."
+        )
+
+
+def _is_ours(place):
+    """Tell whether a test has written a folder of samples, or nobody has."""
+    if place.is_dir() and not (place / INDEX).is_file():
+        return all(OURS.fullmatch(path.name) for path in place.iterdir())
+    return place.is_dir() or not place.exists()
 
 
 def gains(scores, unprocessed, metrics):
@@ -136,7 +154,8 @@ def choose(gained, count, seed=0):
 class SampleFolder:
     """Write the samples of a test, utterance by utterance.
 
-    What an earlier test has left there is removed first.
+    What an earlier test has left there is removed first; ``check_samples`` tells
+    whether it has.
 
     Arguments
     ---------

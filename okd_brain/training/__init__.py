@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = attach(
         "curriculum": ["Curriculum"],
         "evaluating": ["EvaluatingBrain"],
         "fidelity": ["find_changes", "spread_batches", "summaries"],
+        "identity": ["CORPUS_FILES", "describe_corpus"],
         "internals": ["AtomicCheckpointer"],
         "networks": ["build_modules", "discriminator_heads"],
         "optimizers": ["Optimizers", "SkippedSteps", "gradient_norms"],

@@ -28,7 +28,7 @@ from okd_brain.files import (
     write_json,
 )
 from okd_brain.messages import UserError
-from okd_brain.survival import disown, own
+from okd_brain.survival import disown, is_in_use, own
 from okd_brain.training.networks import plan_networks
 
 logger = get_logger(__name__)
@@ -87,7 +87,7 @@ class RunFolder:
             process that writes to the folder.
         """
         own(self.folder)
-        remove_partial(self.folder)
+        remove_partial(self.folder, spare=_is_a_run)
         there = self._there()
         if there is not None and "options" in there:
             asked = self.asked["options"]
@@ -214,6 +214,10 @@ class RunFolder:
         flush(self.folder.parent)
         logger.warning("The old run in %s is now %s.", self.folder, aside)
         return True
+
+
+def _is_a_run(folder):
+    return (folder / RECORD).exists() or is_in_use(folder)
 
 
 def describe_corpus(folder):

@@ -26,7 +26,7 @@ from okd_brain.metrics import resolve_metrics
 from okd_brain.results import (
     SampleFolder,
     break_down,
-    check_count,
+    check_samples,
     choose,
     conditions_of,
     gains,
@@ -108,7 +108,7 @@ def begin_run(experiment):
     check_device(experiment.run_opts.device)
     check_boards(*experiment.resolved("use_tensorboard", "use_wandb"))
     check_switch("overwrite", *experiment.resolved("overwrite"))
-    check_count("samples", *experiment.resolved("samples"))
+    check_samples("samples", *experiment.resolved("samples", "output_folder"))
     for key in FOLDERS:
         check_folder(key, *experiment.resolved(key))
     keep_freed_memory()

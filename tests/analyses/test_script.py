@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -15,6 +16,8 @@ from experiments import (
     train_script,
     write_speech_and_noise,
 )
+
+from okd_brain.training import CORPUS_FILES
 
 
 @pytest.fixture
@@ -28,7 +31,14 @@ def analyse(folder, datasets, monkeypatch):
         return rebuild(folder), datasets, "corpus"
 
     train.build = build
-    train.prepare = lambda hparams: SimpleNamespace(datasets=lambda: datasets)
+    train.manifest = "{}"
+
+    def prepare(hparams):
+        for name in CORPUS_FILES:
+            Path(hparams["output_folder"], name).write_text(train.manifest)
+        return SimpleNamespace(datasets=lambda: datasets)
+
+    train.prepare = prepare
     monkeypatch.setitem(sys.modules, "train", train)
     spec = importlib.util.spec_from_file_location(
         "analyse", RECIPE / "analyse.py"
@@ -68,6 +78,8 @@ def test_distance_and_correlation_write_elsewhere(
     analyse, folder, tmp_path, capsys
 ):
     describe(folder, folder)
+    for name in CORPUS_FILES:
+        (folder / name).write_text("{ }")
     out = tmp_path / "new" / "out"
     analyse.main(["distance", str(folder), str(folder), "-o", str(out)])
     scores = tmp_path / "scores.csv"
@@ -81,6 +93,13 @@ def test_distance_and_correlation_write_elsewhere(
         for name in ("distance", "correlation")
         for kind in ("csv", "png")
     }
+
+
+    # The run is as it was, also where its corpus is another one now.
+    sys.modules["train"].manifest = '{"u": {"length": 1, "duration": 1}}'
+    assert analyse.main(["distance", str(folder), "-o", str(out)]) == 2
+    assert "its corpus has changed since" in capsys.readouterr().err
+    assert {(folder / name).read_text() for name in CORPUS_FILES} == {"{ }"}
 
 
 def test_errors_are_one_line_before_the_work(

@@ -118,6 +118,7 @@ def test_what_was_enhanced_before_is_no_input_among_others(corpus):
     [
         (["in/sub/*.flac"], "out", r"in/sub/\*.flac: no audio file found"),
         (["empty"], "out", "empty: no audio file found"),
+        (["in", ""], "out", "An input is empty: is a variable not set"),
         (["in", "in/sub/c/../b.wav", "b.wav"], "out/sub", "both be written to"),
         (["in"], "in", "the output of .*, is an input"),
         (["in/a.flac"], "in/sub/..", "the output of .*, is an input"),

@@ -139,6 +139,9 @@ def test_a_folder_of_something_else_is_not_replaced(folder, tmp_path):
     for _ in range(2):  # an earlier page is
         make_page([read_results(folder)], page)
     assert (page / "index.html").is_file()
+    (page / "thesis.tex").touch()
+    with pytest.raises(UserError, match="does not write thesis.tex"):
+        make_page([read_results(folder)], page)
 
 
 def test_without_samples_the_command_says_how_to_make_them(tmp_path, capsys):

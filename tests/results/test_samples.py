@@ -12,7 +12,7 @@ from okd_brain.messages import UserError
 from okd_brain.results import samples
 from okd_brain.results.samples import (
     SampleFolder,
-    check_count,
+    check_samples,
     choose,
     gains,
     spectrogram_db,
@@ -124,4 +124,16 @@ def test_a_tone_is_at_its_frequency():
 @pytest.mark.parametrize("count", [-1, 2.5, True, "3"])
 def test_what_is_no_number_of_utterances_is_refused(count):
     with pytest.raises(UserError, match="must be a whole number of utterances"):
-        check_count("samples", count)
+        check_samples("samples", count, None)
+
+
+def test_samples_of_users_are_not_replaced(tmp_path):
+    check_samples("samples", 3, tmp_path)
+    place = tmp_path / "samples"
+    (place / "001_a").mkdir(parents=True)  # of a test that was killed
+    check_samples("samples", 3, tmp_path)
+    (place / "mine.wav").touch()
+    with pytest.raises(UserError, match="samples would be replaced, but no test"):
+        check_samples("samples", 3, tmp_path)
+    (place / "samples.json").touch()
+    check_samples("samples", 3, tmp_path)
