@@ -87,14 +87,23 @@ class OKDBrain(EvaluatingBrain):
         second = Phase("current", scored, size, order="second current")
 
         judging = [first, replay, second] if self.heads else []
-        if epoch == 1 and judging and plan.stage_of(epoch) == "okd":
-            # A discriminator that has seen nothing would teach noise.
+        if self._discriminator_leads(epoch):
             return judging
         return {
             "warmup": [warmup],
             "discriminator": judging,
             "okd": [generator, *judging],
         }[plan.stage_of(epoch)]
+
+    def _discriminator_leads(self, epoch):
+        """Tell whether a D that has seen nothing learns before generators do.
+
+        It would teach them noise, which a twin beside it outweighs.
+        """
+        plan = self.curriculum
+        alone = not all(map(self.surrogates.has_twin, self.heads))
+        is_new = plan.preparation == plan.warmup_epochs == epoch - 1
+        return alone and is_new and plan.stage_of(epoch) == "okd"
 
     def items(self, phase, epoch):
         """Return the excerpts or scored records that a phase visits, in order."""
@@ -439,7 +448,8 @@ class OKDBrain(EvaluatingBrain):
         """Tell the loader which epoch it is."""
         if stage == Stage.TRAIN:
             self.train_loader.set_epoch(epoch)
-            self.train_means.clear()
+            if not any(self.train_loader.done.values()):  # no checkpoint within
+                self.train_means.clear()
             self.progress.begin_epoch(
                 epoch,
                 utterances=len(self.train_lengths),

@@ -36,10 +36,9 @@ RUN_OPTIONS = {
         "N",
         "steps between checkpoints within an epoch (default: 0, by time)",
     ),
-    "optimizer_step_limit": ("N", "stop after N steps"),
     "nonfinite_patience": (
         "N",
-        "stop after N batches of an epoch with a loss that is not "
+        "go on after at most N batches of an epoch with a loss that is not "
         "finite (default: 3)",
     ),
     "eval_precision": (
@@ -162,9 +161,9 @@ def _run_option(key, values, default):
         return text == "True"
     if "precision" in key and text not in PRECISIONS:
         raise UserError(f"--{key} is {text!r}{offer(text, PRECISIONS)}")
-    kind = int if key == "optimizer_step_limit" else type(default)
+    kind = type(default)
     try:
-        return text if default is None and kind is not int else kind(text)
+        return text if default is None else kind(text)
     except ValueError:
         what = "a whole number" if kind is int else "a number"
         raise UserError(f"--{key} is {text!r}, must be {what}.") from None

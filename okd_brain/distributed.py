@@ -134,7 +134,7 @@ def bare(module):
 
 def world_size():
     """Return the number of processes that train together."""
-    if not torch.distributed.is_initialized():
+    if not is_distributed_initialized():
         return 1
     return torch.distributed.get_world_size()
 

@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 from speechbrain.dataio.dataio import length_to_mask
 from speechbrain.processing.features import ISTFT, STFT, spectral_magnitude
 from speechbrain.processing.signal_processing import resynthesize
+from torch.nn.utils.rnn import pad_sequence
 
 SAMPLE_RATE = 16000  # Hz; wide-band PESQ and every published figure use it
 N_FFT = 512  # samples (authors' signal_processing.py)
@@ -43,7 +44,7 @@ class SpectralAnalysis:
     >>> spectrum = analysis.log_magnitude(wave)
     >>> spectrum.shape
     torch.Size([2, 63, 257])
-    >>> again = analysis.resynthesise(spectrum, wave)
+    >>> again = analysis.resynthesise(spectrum, wave, torch.tensor([16000, 16000]))
     >>> bool((again - wave).abs().max() < 1e-4)
     True
     """
@@ -87,13 +88,31 @@ class SpectralAnalysis:
         with torch.autocast(wave.device.type, enabled=False):
             return self.stft(wave.float())
 
-    def invert(self, spectrum, samples):
-        """Return the wave, [batch, samples], of an STFT; undoes ``transform``."""
-        with torch.autocast(spectrum.device.type, enabled=False):
-            return self.istft(spectrum, samples)
+    def invert(self, spectrum, counts):
+        """Return the waves of an STFT; undoes ``transform``.
 
-    def resynthesise(self, log_magnitude, phase_wave):
-        """Return the wave with these magnitudes and another wave's phase.
+        Arguments
+        ---------
+        spectrum : torch.Tensor
+            [batch, frames, 257, 2].
+        counts : torch.Tensor
+            [batch], int64, samples of each item.
+
+        Returns
+        -------
+        torch.Tensor
+            [batch, samples of the longest], zeros behind shorter items.
+        """
+
+        def inverted(items, frames, samples):
+            return self.istft(spectrum[items, :frames], samples)
+
+        with torch.autocast(spectrum.device.type, enabled=False):
+            waves = self._each(inverted, counts)
+        return waves
+
+    def resynthesise(self, log_magnitude, phase_wave, counts):
+        """Return waves with these magnitudes and another wave's phase.
 
         Arguments
         ---------
@@ -101,20 +120,43 @@ class SpectralAnalysis:
             [batch, frames, 257], log(1 + magnitude).
         phase_wave : torch.Tensor
             [batch, samples], the wave that lends its phase.
+        counts : torch.Tensor
+            [batch], int64, samples of each item.
 
         Returns
         -------
         torch.Tensor
-            [batch, samples], as long as ``phase_wave``.
+            [batch, samples of the longest], zeros behind shorter items.
         """
-        with torch.autocast(phase_wave.device.type, enabled=False):
+
+        def resynthesised(items, frames, samples):
             return resynthesize(
-                torch.expm1(log_magnitude.float()),
-                phase_wave.float(),
+                torch.expm1(log_magnitude[items, :frames].float()),
+                phase_wave[items, :samples].float(),
                 stft=self.stft,
                 istft=self.istft,
                 normalize_wavs=False,
             )
+
+        with torch.autocast(phase_wave.device.type, enabled=False):
+            waves = self._each(resynthesised, counts)
+        return waves
+
+    def _each(self, make, counts):
+        """Make the waves of a batch at once if they are of one length, or singly.
+
+        Frames in the padding of a shorter item would reach into its end, so that
+        this would depend on what else is in the batch.
+        """
+        counts = counts.tolist()
+        longest = max(counts)
+        if min(counts) == longest:
+            return make(slice(None), self.frames(longest), longest)
+        waves = [
+            make(slice(i, i + 1), self.frames(count), count)[0]
+            for i, count in enumerate(counts)
+        ]
+        return pad_sequence(waves, batch_first=True)
 
     def frames(self, samples):
         """Return how many frames cover a number of samples (int or tensor)."""

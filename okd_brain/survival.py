@@ -304,10 +304,11 @@ class _Orders:
 
     def __call__(self, number, frame):
         """Handle a signal."""
-        if self.received is None:
-            self.received = signal.Signals(number).name
-            if not self.is_deferring:
-                raise ToldToEnd(self.received)
+        is_first = self.received is None
+        self.received = self.received or signal.Signals(number).name
+        if not self.is_deferring:  # each time: a destructor may swallow one
+            raise ToldToEnd(self.received)
+        if is_first:
             logger.warning("%s: ending as soon as possible.", self.received)
 
 

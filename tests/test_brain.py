@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -66,13 +67,15 @@ def movers(brain, before):
 # The epoch --------------------------------------------------------------------
 
 
-def names(curriculum, epoch, heads=("pesq",)):
+def names(curriculum, epoch, heads=("pesq",), twins=()):
     brain = SimpleNamespace(
         curriculum=curriculum,
         train_lengths={f"u{number}": 16000 for number in range(10)},
         replay=Replay("unused"),
         heads=heads,
+        surrogates=SimpleNamespace(has_twin=twins.__contains__),
     )
+    brain._discriminator_leads = partial(OKDBrain._discriminator_leads, brain)
     return [phase.name for phase in OKDBrain.phases(brain, epoch)]
 
 
@@ -85,6 +88,17 @@ def test_the_papers_schedule():
     assert names(curriculum, 1) == DISCRIMINATOR
     assert names(curriculum, 2) == ["generator", *DISCRIMINATOR]
     assert names(curriculum, 750) == ["generator", *DISCRIMINATOR]
+
+
+def test_generators_wait_for_a_discriminator_that_has_no_epochs_of_its_own():
+    curriculum = Curriculum(number_of_epochs=2, seed=1, warmup_epochs=1)
+    both = ["generator", *DISCRIMINATOR]
+    assert names(curriculum, 2) == DISCRIMINATOR
+    assert names(curriculum, 3) == both
+    # A twin beside it leads meanwhile.
+    assert names(curriculum, 2, twins=("pesq",)) == both
+    assert names(curriculum, 2, ("pesq", "own"), ("pesq",)) == DISCRIMINATOR
+    assert names(curriculum, 2, heads=()) == ["generator"]
 
 
 def test_stages_follow_one_another():
@@ -459,6 +473,10 @@ def test_a_run_killed_within_an_epoch_goes_on_exactly(
         whole = uninterrupted
     fit(again, train_set, valid_set)
     assert_same_run(again, whole)
+    logs = (
+        Path(run.artifacts_folder, "train_log.txt") for run in (again, whole)
+    )
+    assert len({log.read_text() for log in logs}) == 1
 
 
 @pytest.mark.parametrize("phase", ["generator", "current", "replay"])

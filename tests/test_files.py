@@ -147,7 +147,12 @@ def test_litter_of_killed_writers_is_removed(tmp_path):
     (tmp_path / "save").mkdir()
     (tmp_path / "save" / ".0123abcd.wav").touch()
     other = tmp_path / "other"  # a run that is at work
-    names = (".gitignore", "save/a.wav", ".settings.old", "other/.0badcafe.new/b")
+    names = (
+        ".gitignore",
+        "save/a.wav",
+        ".settings.old",
+        "other/.0badcafe.new/b",
+    )
     kept = [tmp_path / name for name in names]
     for path in kept:
         path.parent.mkdir(parents=True, exist_ok=True)

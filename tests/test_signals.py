@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from experiments import speech
 
+from okd_brain.generators import CausalLSTMGenerator
 from okd_brain.signals import SpectralAnalysis, masked_mean, sample_counts
 from okd_brain.tasks import SpeechEnhancement
 
@@ -51,6 +52,27 @@ def test_masked_mean_weighs_utterances_alike():
     values[1, :2] += 3
     values[1, 2:] += 100  # padding
     assert masked_mean(values, torch.tensor([4, 2])) == 2
+
+
+def test_the_end_of_an_item_does_not_depend_on_its_batch():
+    wave = torch.tensor(speech(1), dtype=torch.float32)[None]
+    count = 10_200
+    batch = wave.repeat(2, 1)
+    batch[0, count:] = 0
+    lengths = torch.tensor([count / wave.shape[1], 1.0])
+    torch.manual_seed(0)
+    generator = CausalLSTMGenerator().eval()
+    task = SpeechEnhancement()
+
+    def enhanced(wave, lengths):
+        return task.enhance(generator, task.analyse(wave, lengths)).wave
+
+    with torch.no_grad():
+        alone = enhanced(wave[:, :count], torch.ones(1))
+        together = enhanced(batch, lengths)
+    torch.testing.assert_close(together[:1, :count], alone, rtol=0, atol=1e-6)
+    assert together.shape == wave.repeat(2, 1).shape
+    assert together[0, count:].eq(0).all()
 
 
 def test_a_mask_of_ones_gives_the_wave_back():

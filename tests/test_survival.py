@@ -151,6 +151,12 @@ def test_a_signal_ends_in_the_documented_code(heeding, capsys, number):
     )
 
 
+def test_a_second_signal_ends_what_has_swallowed_the_first(heeding):
+    for _ in range(2):  # as a destructor may
+        with pytest.raises(ToldToEnd, match="SIGTERM"):
+            signal.raise_signal(signal.SIGTERM)
+
+
 def test_a_signal_waits_until_it_is_asked_for(heeding):
     done = []
     with pytest.raises(ToldToEnd, match="SIGTERM"):

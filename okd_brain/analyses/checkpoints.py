@@ -5,6 +5,7 @@ from speechbrain.utils.checkpoints import torch_recovery
 from okd_brain.distributed import bare
 from okd_brain.messages import UserError
 from okd_brain.scoring.board import means
+from okd_brain.training.checkpoints import ends_epoch
 
 
 def kept_checkpoints(checkpointer, accept, what):
@@ -32,7 +33,7 @@ def kept_checkpoints(checkpointer, accept, what):
     kept = [
         checkpoint
         for checkpoint in checkpointer.list_checkpoints()
-        if "phase" in checkpoint.meta and accept(checkpoint.meta)
+        if ends_epoch(checkpoint) and accept(checkpoint.meta)
     ]
     if not kept:
         raise UserError(

@@ -26,7 +26,7 @@ class Enhanced:
         log1p magnitude in speech enhancement, compressed bands in listening
         enhancement.
     wave : torch.Tensor
-        [batch, samples]; samples beyond an item's own length mean nothing.
+        [batch, samples]; zeros beyond an item's own length.
     samples : torch.Tensor
         [batch], int64, valid samples of each item.
     """

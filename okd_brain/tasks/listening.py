@@ -199,7 +199,7 @@ class ListeningEnhancement(Task):
         gains = self._gains(generator, inputs, power)
         wave = self.analysis.invert(
             inputs.spectrum * amplitude_gains(gains)[..., None],
-            inputs.clean_wave.shape[1],
+            inputs.samples,
         )
         if self.equal_power == "utterance":
             wave = at_power_of(inputs.clean_wave, wave, inputs.samples)

@@ -123,7 +123,9 @@ class SpeechEnhancement(Task):
     def carry_out(self, decision, inputs):
         """Return log1p magnitudes with their wave, of the noisy phase."""
         decision = decision.clamp(min=0)
-        wave = self.analysis.resynthesise(decision, inputs.noisy_wave)
+        wave = self.analysis.resynthesise(
+            decision, inputs.noisy_wave, inputs.samples
+        )
         return Enhanced(spectrum=decision, wave=wave, samples=inputs.samples)
 
     def aim(self, inputs):

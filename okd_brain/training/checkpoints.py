@@ -26,6 +26,11 @@ WITHIN = "within_epoch"
 AVERAGE = "average_"  # of the weights; before the name of the generator
 
 
+def ends_epoch(checkpoint):
+    """Tell whether a checkpoint of a run ends an epoch, or lies within one."""
+    return "phase" in checkpoint.meta
+
+
 @register_checkpoint_hooks
 class StepCounter(Counter):
     """Optimizer steps of each network so far, part of a checkpoint.

@@ -94,7 +94,7 @@ class CurrentSetMaker:
                 "unprocessed",
                 [key],
                 self.task.scored_pairs(unprocessed, batch),
-                cached=True,
+                cached=self.reader.is_whole(excerpt),  # others never return
             )
             tell(number, len(mine))
         generator.train()

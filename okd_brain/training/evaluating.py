@@ -1,13 +1,20 @@
 """A Brain that scores its generators, keeps the best of each, and tests these."""
 
 import itertools
+import json
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from speechbrain.core import Stage
 from speechbrain.nnet.schedulers import update_learning_rate
-from speechbrain.utils.checkpoints import Checkpoint
+from speechbrain.utils.checkpoints import (
+    Checkpoint,
+    mark_as_loader,
+    mark_as_saver,
+    register_checkpoint_hooks,
+)
 from speechbrain.utils.distributed import (
     ddp_broadcast,
     get_rank,
@@ -108,6 +115,9 @@ class EvaluatingBrain(EpochEndBrain):
         self.steps = StepCounter()
         self.checkpointer.add_recoverables(dict(self.modules.items()))
         self.checkpointer.add_recoverable("steps", self.steps)
+        self.checkpointer.add_recoverable(
+            "train_means", self.train_means, optional_load=True
+        )
         self.checkpointer.add_recoverables(self.averages.by_file_name())
         for name in ("plateau", "gate"):
             ending = getattr(self.curriculum, name)
@@ -471,8 +481,11 @@ class EvaluatingBrain(EpochEndBrain):
             )
 
 
+@register_checkpoint_hooks
 class RunningMeans:
     """Average named values without waiting for the device that computes them.
+
+    In a checkpoint within an epoch are those of the main process.
 
     Example
     -------
@@ -491,20 +504,38 @@ class RunningMeans:
         self._sums = {}
         self._counts = {}
 
+    @mark_as_saver
+    def _save(self, path):
+        text = json.dumps(self._floats())
+        Path(path).write_text(text, encoding="utf-8")
+
+    @mark_as_loader
+    def _load(self, path, end_of_epoch):
+        self._sums, self._counts = json.loads(Path(path).read_text("utf-8"))
+
+    def _floats(self):
+        sums = {name: float(total) for name, total in self._sums.items()}
+        return sums, {name: int(count) for name, count in self._counts.items()}
+
     def add(self, name, value):
-        """Add a value, a number or a tensor of one element."""
+        """Add a value, a number or a tensor of one element, if it is finite."""
         value = torch.as_tensor(value).detach()
-        self._sums[name] = self._sums.get(name, 0) + value
-        self._counts[name] = self._counts.get(name, 0) + 1
+        finite = torch.isfinite(value)
+        kept = torch.where(finite, value, 0)
+        self._sums[name] = self._sums.get(name, 0) + kept
+        self._counts[name] = self._counts.get(name, 0) + finite
 
     def summary(self):
         """Return the means over all processes as plain floats, by name."""
-        sums = {name: float(total) for name, total in self._sums.items()}
-        parts = gather((sums, self._counts))
+        parts = gather(self._floats())
+        totals = {
+            name: [
+                sum(of.get(name, 0) for of in part)
+                for part in zip(*parts, strict=True)
+            ]
+            for name in dict.fromkeys(n for sums, _ in parts for n in sums)
+        }
         return {
-            name: sum(part.get(name, 0) for part, _ in parts)
-            / sum(counts.get(name, 0) for _, counts in parts)
-            for name in dict.fromkeys(
-                name for part, _ in parts for name in part
-            )
+            name: total / count if count else math.nan
+            for name, (total, count) in totals.items()
         }

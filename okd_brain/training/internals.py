@@ -479,6 +479,10 @@ def refuse_unsupported_options(brain):
         "first parameter group of an optimizer only. Leave it out.": (
             brain.remove_vector_weight_decay
         ),
+        "optimizer_step_limit is not supported: it would cut an epoch short and "
+        "save it as a whole one. Use number_of_epochs.": (
+            brain.optimizer_step_limit is not None
+        ),
         "data_parallel_backend is not supported (nor by PyTorch any longer). "
         "Start several processes with torchrun.": brain.data_parallel_backend,
         "jit is not supported: TorchScript cannot compile packed sequences "

@@ -137,6 +137,11 @@ class ExcerptReader:
         self.replay = replay
         self.index = {key: i for i, key in enumerate(dataset.data_ids)}
 
+    def is_whole(self, excerpt):
+        """Tell whether an excerpt is its whole utterance."""
+        whole = self.dataset.data[excerpt.utterance]["length"]
+        return excerpt.length == whole
+
     def __call__(self, item):
         """Return what a batch needs of an item.
 

@@ -120,7 +120,7 @@ def _start_discriminators(networks, source):
         keys = [frozenset(head.split("+")) for head in heads]
         available[frozenset(keys)] = (network, keys)
     for name, own in networks.discriminator_heads.items():
-        keys = [frozenset(m.name for m in head.metrics) for head in own]
+        keys = [frozenset(head.name.split("+")) for head in own]
         if frozenset(keys) not in available:
             listed = "; ".join(
                 " and ".join(sorted("+".join(sorted(key)) for key in heads))

@@ -21,7 +21,7 @@ from okd_brain.export import (
 )
 from okd_brain.files import replacing
 from okd_brain.generators import GENERATORS
-from okd_brain.messages import UserError, check_switch
+from okd_brain.messages import UserError, check_switch, is_whole
 from okd_brain.metrics import resolve_metrics
 from okd_brain.results import (
     SampleFolder,
@@ -42,7 +42,7 @@ from okd_brain.survival import (
     ignore_signals,
 )
 from okd_brain.training.boards import check_boards
-from okd_brain.training.checkpoints import Averages, Selection
+from okd_brain.training.checkpoints import Averages, Selection, ends_epoch
 from okd_brain.training.identity import FOLDERS, RunFolder
 from okd_brain.training.internals import refuse_unsupported_options
 from okd_brain.training.networks import plan_networks
@@ -138,6 +138,12 @@ def check_hparams(hparams):
     resolve_metrics(hparams["report_metrics"])
     weights = ("adversarial_weight", "supervised_weight")
     has_any = any(hparams[key] for key in weights)
+    kept = hparams["checkpoints_to_keep"]
+    if not is_whole(kept, 1):
+        raise UserError(
+            f"checkpoints_to_keep is {kept!r}, must be a whole number of at least "
+            "1: without one, nothing could be tested or go on."
+        )
     if hparams["curriculum"].number_of_epochs and not has_any:
         raise UserError(
             f"{' and '.join(weights)} are both 0: the generators would learn "
@@ -266,7 +272,7 @@ def report_on(brain, dataset, *, corpus, split):
         When there are no trained weights to load.
     """
     scores, origins = {}, {}
-    newest = brain.checkpointer.find_checkpoint()
+    newest = brain.checkpointer.find_checkpoint(ckpt_predicate=ends_epoch)
     stages = brain.curriculum.generator_stages
     if not stages:
         if newest is None:
@@ -391,7 +397,7 @@ def export_trained(brain, *, corpus, results):
             weights,
             type(generator).__name__,
         )
-    newest = brain.checkpointer.find_checkpoint()
+    newest = brain.checkpointer.find_checkpoint(ckpt_predicate=ends_epoch)
     if newest.meta["steps"].keys() & brain.discriminator_heads.keys():
         networks = []
         for name in brain.discriminator_heads:

@@ -94,7 +94,6 @@ def test_distance_and_correlation_write_elsewhere(
         for kind in ("csv", "png")
     }
 
-
     # The run is as it was, also where its corpus is another one now.
     sys.modules["train"].manifest = '{"u": {"length": 1, "duration": 1}}'
     assert analyse.main(["distance", str(folder), "-o", str(out)]) == 2

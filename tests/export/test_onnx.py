@@ -64,7 +64,9 @@ def test_the_waveform_is_that_of_the_task(step):
     for frame in noisy[0].numpy():
         mask, *state = step(frame[None], *state)
         masks.append(torch.from_numpy(mask))
-    enhanced = analysis.resynthesise(torch.stack(masks, 1) * noisy, wave[None])
+    enhanced = analysis.resynthesise(
+        torch.stack(masks, 1) * noisy, wave[None], torch.tensor([len(wave)])
+    )
     error = (enhanced[0] - offline(remembering(), wave)).abs().max()
     assert error < TOLERANCE
 

@@ -133,7 +133,9 @@ def test_samples_of_users_are_not_replaced(tmp_path):
     (place / "001_a").mkdir(parents=True)  # of a test that was killed
     check_samples("samples", 3, tmp_path)
     (place / "mine.wav").touch()
-    with pytest.raises(UserError, match="samples would be replaced, but no test"):
+    with pytest.raises(
+        UserError, match="samples would be replaced, but no test"
+    ):
         check_samples("samples", 3, tmp_path)
     (place / "samples.json").touch()
     check_samples("samples", 3, tmp_path)

@@ -101,6 +101,17 @@ def test_heads_are_matched_by_name(tmp_path):
         torch.testing.assert_close(ours, theirs.flip(1), atol=1e-6, rtol=0)
 
 
+def test_heads_of_one_metric_are_told_apart(tmp_path):
+    """A run of equal targets starts from its own export; part of it does not do."""
+    targets = "--targets=[[si_sdr],[si_sdr]]"
+    [source], folder = exported_heads(tmp_path / "d", ["si_sdr", "si_sdr_2"])
+    modules, _, _ = start(tmp_path, {"discriminator": folder}, targets)
+    assert same(modules["d"], source)
+    _, part = exported_heads(tmp_path / "part", ["si_sdr"])
+    with pytest.raises(ValueError, match="just the heads si_sdr and si_sdr_2"):
+        start(tmp_path, {"discriminator": part}, targets)
+
+
 def test_separate_discriminators_find_theirs(tmp_path):
     (first, second), folder = exported_heads(
         tmp_path / "d", ["segsnr"], ["si_sdr"]

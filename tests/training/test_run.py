@@ -24,6 +24,8 @@ from okd_brain.training import begin_run
         (["--discriminator=split"], "discriminator is 'split', but"),
         (["--selection=train"], "selection is 'train', but"),
         (["--supervised_weight=-1"], "supervised_weight is -1, must be"),
+        (["--checkpoints_to_keep=0"], "checkpoints_to_keep is 0, must be"),
+        (["--optimizer_step_limit=3"], "would cut an epoch short"),
         (["--alpha=-1"], "alpha is -1, must be .* 0 trains without mimicry"),
         (
             ["--adversarial_weight=0"],
