@@ -40,7 +40,7 @@ def export(folder, generator, task):
         generators={target: generator},
         discriminator_heads={},
         checkpointer=SimpleNamespace(
-            find_checkpoint=lambda: SimpleNamespace(meta={"steps": {}})
+            find_checkpoint=lambda **_: SimpleNamespace(meta={"steps": {}})
         ),
     )
     export_trained(

@@ -54,9 +54,9 @@ def test_all_planned_work_is_done_at_the_end(tmp_path, texts):
 def test_a_run_that_goes_on_counts_what_is_left(tmp_path, texts):
     train = dataset(tmp_path / "train", 3)
     valid = dataset(tmp_path / "valid", 2, first=5)
-    stop = {"optimizer_step_limit": 22, "ckpt_interval_steps": 1}
-    stop["ckpt_interval_minutes"] = 0
-    first = make_small_brain(tmp_path / "out", *STAGES, run_opts=stop)
+    saving = {"ckpt_interval_steps": 1, "ckpt_interval_minutes": 0}
+    first = make_small_brain(tmp_path / "out", *STAGES, run_opts=saving)
+    first.optimizer_step_limit = 22  # ends within an epoch, as a kill would
     fit(first, train, valid)
     texts.clear()
     second = make_small_brain(tmp_path / "out", *STAGES)
