@@ -119,6 +119,19 @@ def test_other_formats_become_wav(tmp_path, identity, container):
     np.testing.assert_allclose(enhanced, decoded, atol=2e-4)
 
 
+@pytest.mark.parametrize("limit, container", [(20000, "RF64"), (40000, "WAV")])
+def test_what_a_wav_header_cannot_count_is_rf64(
+    tmp_path, identity, monkeypatch, limit, container
+):
+    monkeypatch.setattr("okd_brain.enhance.files.LARGEST_WAV", limit)
+    source, destination = tmp_path / "noisy.flac", tmp_path / "enhanced.wav"
+    soundfile.write(source, recordings(FIRST).numpy()[:16000], 16000)
+    enhance_file(identity, source, destination)
+    info = soundfile.info(destination)
+    assert (info.format, info.frames) == (container, 16000)
+    assert "software=okd-enhance" in tags(destination)
+
+
 def test_file_equals_wave(tmp_path, generator):
     wave = torch.stack([recordings(FIRST, SECOND), recordings(SECOND, FIRST)])
     source, destination = tmp_path / "noisy.wav", tmp_path / "enhanced.wav"

@@ -113,6 +113,15 @@ def refused(capsys, *arguments, **keywords):
     return capsys.readouterr().err
 
 
+def test_a_run_keeps_its_results(made, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "hyperparams.yaml").touch()
+    model = made / "mine" / "export" / "pesq"
+    said = refused(capsys, made / "mine", model, output=tmp_path / "run")
+    assert "own results would be replaced" in said
+    assert len(list((tmp_path / "run").iterdir())) == 1
+
+
 @pytest.mark.parametrize(
     "base, compared", [(BASE, ENHANCEMENT), (LE_BASE, LISTENING)]
 )
