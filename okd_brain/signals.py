@@ -89,19 +89,10 @@ class SpectralAnalysis:
             return self.stft(wave.float())
 
     def invert(self, spectrum, counts):
-        """Return the waves of an STFT; undoes ``transform``.
+        """Return the waves, [batch, samples], of an STFT; undoes ``transform``.
 
-        Arguments
-        ---------
-        spectrum : torch.Tensor
-            [batch, frames, 257, 2].
-        counts : torch.Tensor
-            [batch], int64, samples of each item.
-
-        Returns
-        -------
-        torch.Tensor
-            [batch, samples of the longest], zeros behind shorter items.
+        It is [batch, frames, 257, 2]; ``counts``, [batch] int64, says how many
+        samples each item has. Zeros are behind shorter ones.
         """
 
         def inverted(items, frames, samples):
