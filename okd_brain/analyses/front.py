@@ -20,6 +20,7 @@ from okd_brain.files import read_json
 from okd_brain.messages import UserError, listed
 from okd_brain.results import (
     CONFIDENCE,
+    UNPROCESSED,
     conditions_of,
     markdown,
     read_scores,
@@ -55,7 +56,7 @@ class Scores:
     values: np.ndarray
 
 
-def read_study_scores(folder, methods, unprocessed="noisy"):
+def read_study_scores(folder, methods):
     """Read the test scores of some methods of a study.
 
     Arguments
@@ -64,8 +65,6 @@ def read_study_scores(folder, methods, unprocessed="noisy"):
         The study's output folder, with ``METHOD/SEED/scores_test.csv``.
     methods : list of str
         Names of methods.
-    unprocessed : str
-        The system that no generator touched.
 
     Returns
     -------
@@ -76,8 +75,8 @@ def read_study_scores(folder, methods, unprocessed="noisy"):
     Raises
     ------
     UserError
-        If a method has no finished run, or methods have no seed or no scored
-        utterance in common.
+        If a method has no finished run, methods have no seed or no scored
+        utterance in common, or unprocessed speech was not scored.
     """
     runs = {
         method: {
@@ -99,6 +98,12 @@ def read_study_scores(folder, methods, unprocessed="noisy"):
             "finished."
         )
     first = runs[methods[0]][seeds[0]]
+    unprocessed = next((n for n in UNPROCESSED if n in first.scores), None)
+    if unprocessed is None:
+        raise UserError(
+            f"{folder}/{methods[0]}/{seeds[0]} has no scores of unprocessed speech "
+            f"({' or '.join(UNPROCESSED)}), from which a front is measured."
+        )
     systems = {("", unprocessed): [first.scores[unprocessed]] * len(seeds)}
     for method, by_seed in runs.items():
         for generator in by_seed[seeds[0]].generators:

@@ -28,7 +28,12 @@ from okd_brain.page.curves import (
     experiment_of,
     read_run,
 )
-from okd_brain.results import read_conditions, read_scores, summarise_scores
+from okd_brain.results import (
+    UNPROCESSED,
+    read_conditions,
+    read_scores,
+    summarise_scores,
+)
 from okd_brain.results.samples import CLEAN, FOLDER, INDEX
 from okd_brain.training import TRAIN_LOG
 
@@ -37,7 +42,6 @@ logger = get_logger(__name__)
 STATIC = Path(__file__).with_name("static")
 WRITTEN = ("audio", "data.js", "runs.js", ".DS_Store")  # the last by Finder
 CONDITION_FILES = ("test.json", "conditions.json")  # of train.py, evaluate.py
-UNPROCESSED = ("noisy", "unprocessed")  # rows of the two tasks
 FULL_SCALE = 0.99  # of what is heard: louder samples are all turned down
 DIGITS = 5  # of a score
 

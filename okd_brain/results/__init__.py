@@ -35,6 +35,7 @@ __getattr__, __dir__, __all__ = attach(
             "summarise_scores",
         ],
         "tables": [
+            "UNPROCESSED",
             "chosen_on_test",
             "markdown",
             "read_scores",

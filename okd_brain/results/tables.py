@@ -9,6 +9,7 @@ from okd_brain.messages import UserError, counted
 from okd_brain.results.statistics import CONFIDENCE, summarise_scores
 
 DESCRIBED = ("system", "utterance", "chosen_on")  # the rest are metrics
+UNPROCESSED = ("noisy", "unprocessed")  # the input, in tables of the two tasks
 
 
 def markdown(rows):

@@ -20,8 +20,8 @@ from okd_brain.results import resampled_means
 UTTERANCES = [f"{speaker}_{n}" for speaker in "abcd" for n in range(5)]
 
 
-def write_run(folder, systems, noise=0.0):
-    """Write a run with so much (x, y) for each generator, and (1, 1) for noisy."""
+def write_run(folder, systems, noise=0.0, unprocessed="noisy"):
+    """Write a run with so much (x, y) for each generator, and (1, 1) for the input."""
     rng = np.random.default_rng(zlib.crc32(bytes(folder)))
     folder.mkdir(parents=True)
     results = {"checkpoints": {name: {} for name in systems}}
@@ -31,7 +31,7 @@ def write_run(folder, systems, noise=0.0):
     with open(folder / "scores_test.csv", "w", newline="") as file:
         write = csv.writer(file).writerow
         write(["system", "utterance", "chosen_on", "x", "y"])
-        for name, (x, y) in {"noisy": (1, 1), **systems}.items():
+        for name, (x, y) in {unprocessed: (1, 1), **systems}.items():
             for number, utterance in enumerate(UTTERANCES):
                 dx, dy = noise * rng.standard_normal(2)
                 write([name, utterance, "", x + number + dx, y + dy])
@@ -49,6 +49,15 @@ def study(tmp_path):
         for method, systems in runs.items():
             write_run(tmp_path / method / str(seed), systems, 0.1)
     return tmp_path
+
+
+def test_listening_enhancement_calls_its_input_otherwise(tmp_path):
+    write_run(tmp_path / "okd" / "1", {"x": (2, 2)}, unprocessed="unprocessed")
+    scores = read_study_scores(tmp_path, ["okd"])
+    assert scores.points == [("", "unprocessed"), ("okd", "x")]
+    write_run(tmp_path / "other" / "1", {"x": (2, 2)}, unprocessed="else")
+    with pytest.raises(UserError, match="other/1 has no scores of unprocessed"):
+        read_study_scores(tmp_path, ["other"])
 
 
 FAMILIES = {"okd": ["okd_1", "okd_9"], "multi-metric": ["both"]}
