@@ -32,9 +32,7 @@ OPEN_SIZES = (0, 0xFFFFFFFF)  # of a chunk whose writer could not seek
 CONVERTIBLE = frozenset(".m4a .mp4 .aac .wma .webm .mkv .amr .ape".split())
 BLOCK = 2**16  # frames
 IS_CHUNK = re.compile(rb"[ -~]{4}")  # its name
-LOST_SECONDS = (
-    0.1  # of samples behind the announced ones, from which they count
-)
+LOST_SECONDS = 0.1  # of samples behind those announced: fewer are not named
 TAGS = (b"ID3", b"TAG", b"APE", b"LYR")  # behind a file, not in chunks
 
 

@@ -96,7 +96,9 @@ def match(clean, enhanced, noise=None):
     given = dict(zip(ROLES, (clean, enhanced, noise), strict=True))
     for role, path in given.items():
         if path == "":
-            raise UserError(f"The {role} file is empty: is a variable not set?")
+            raise UserError(
+                f"The argument for {role} is empty: is a variable not set?"
+            )
     roles = {role: on_disk(path) for role, path in given.items() if path}
     kinds = {role: _kind(path) for role, path in roles.items()}
     if len(set(kinds.values())) > 1:
