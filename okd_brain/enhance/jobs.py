@@ -70,8 +70,9 @@ def plan(inputs, output, *, also_read=()):
     ------
     UserError
         If an input is empty, a folder or pattern yields no file, two sources have
-        the same destination, a destination is a source or among ``also_read``, the output
-        is a file for several sources or of another format, or it cannot be made.
+        the same destination, a destination is a source or among ``also_read``,
+        the output is a file for several sources or of another format, or it
+        cannot be made.
 
     Example
     -------
