@@ -305,7 +305,10 @@ class PlainLoop:
         for place, name in enumerate(utterances):
             ((noisy, clean),) = self._load([(name,)])
             spectrum = self.stft.log_magnitude(noisy)
-            wave = self.stft.resynthesise(generator(spectrum) * spectrum, noisy)
+            counts = torch.tensor([noisy.shape[1]])
+            wave = self.stft.resynthesise(
+                generator(spectrum) * spectrum, noisy, counts
+            )
             path = self.folder / f"{number}_{place}.wav"
             samples = wave[0].cpu().numpy()
             soundfile.write(path, samples, 16000, subtype="PCM_16")
