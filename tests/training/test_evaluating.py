@@ -13,6 +13,7 @@ from speechbrain.utils.train_logger import TensorboardLogger
 
 from okd_brain.messages import UserError
 from okd_brain.metrics import Metric
+from okd_brain.training.checkpoints import ends_epoch
 from okd_brain.training.internals import refuse_unsupported_options
 
 
@@ -48,6 +49,18 @@ def test_the_test_set_chooses_only_where_that_is_asked_for(
     assert " test si_sdr si_sdr: " in log and " valid " not in log
     with pytest.raises(ValueError, match="was validated with 'test'"):
         make_brain(tmp_path)
+
+
+def test_what_is_exported_is_from_the_end_of_an_epoch(
+    tmp_path, train_set, valid_set
+):
+    """As after a run that was told to end within the next one."""
+    brain = make_brain(tmp_path, "--number_of_epochs=1")
+    fit(brain, train_set, valid_set)
+    brain._save_intra_epoch_ckpt()
+    find = brain.checkpointer.find_checkpoint
+    assert "steps" not in find().meta
+    assert find(ckpt_predicate=ends_epoch).meta["steps"]["d"] > 0
 
 
 def test_checkpoint_meta_can_be_read_back(trained):
