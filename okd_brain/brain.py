@@ -448,8 +448,6 @@ class OKDBrain(EvaluatingBrain):
         """Tell the loader which epoch it is."""
         if stage == Stage.TRAIN:
             self.train_loader.set_epoch(epoch)
-            if not any(self.train_loader.done.values()):  # no checkpoint within
-                self.train_means.clear()
             self.progress.begin_epoch(
                 epoch,
                 utterances=len(self.train_lengths),
@@ -468,6 +466,7 @@ class OKDBrain(EvaluatingBrain):
         if since > 0:
             self.optimizers.anneal(self.hparams, since)
         self.train_stats = {"loss": stage_loss, **self.train_means.summary()}
+        self.train_means.clear()
 
     def tidy(self):
         """Delete old checkpoints, then the waves that nothing names any more."""

@@ -194,7 +194,7 @@ def read_experiment(argv, default_schedule=None):
         wrong kind.
     """
     file, options = split_command_line(argv)
-    base, *overlays = _chain(file)
+    base, *overlays = chain_of_bases(file, _read)
     merged = _merge(base, overlays)
     for key in NEEDED:
         if key not in merged:
@@ -248,9 +248,27 @@ def _rename_last(tree, key):
 # Files -------------------------------------------------------------------------
 
 
-def _chain(path):
-    """Return (path, tree) of a file's last base, ..., its base, itself."""
-    chain = [(path, _read(path))]
+def chain_of_bases(path, read):
+    """Read a file that may name a base, which may name another.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+    read : callable
+        Path -> the mapping in it.
+
+    Returns
+    -------
+    list of (Path, Mapping)
+        The last base, ..., the file's base, the file.
+
+    Raises
+    ------
+    UserError
+        As from ``read``, or if a base is not a name or leads back to its file.
+    """
+    chain = [(path, read(path))]
     while (base := chain[0][1].get("base")) is not None:
         owner = chain[0][0]
         if not isinstance(base, str):
@@ -261,7 +279,7 @@ def _chain(path):
         if path.resolve() in [seen.resolve() for seen, _ in chain]:
             raise UserError(f"{owner}: its base {base} leads back to it.")
         try:
-            chain.insert(0, (path, _read(path)))
+            chain.insert(0, (path, read(path)))
         except UserError as error:
             raise UserError(f"{owner}: its base: {error}") from error
     return chain
@@ -487,7 +505,7 @@ def describe_keys(file):
     >>> describe_keys(path)[1].section
     'Data: where it is'
     """
-    chain = _chain(Path(file))
+    chain = chain_of_bases(Path(file), _read)
     explained = {}
     for path, _ in chain:
         for name, comment, section in _explanations(path.read_text("utf-8")):

@@ -25,11 +25,9 @@ logger = logging.getLogger(__name__)
 FOLDER = "samples"
 INDEX = "samples.json"
 CLEAN = "clean"
+OURS = re.compile(r"\d{3}_.+")  # a folder of an utterance
 PICTURES = 24  # utterances at most: each takes about a second to draw
 RANGE_DB = 70.0  # of the colours, below the loudest bin of all systems
-
-
-OURS = re.compile(r"\d{3}_.+")  # a folder of an utterance
 
 
 def check_samples(key, count, folder):

@@ -25,12 +25,13 @@ of that study.
 
 import os
 import re
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
 
-from okd_brain.config import read_yaml
+from okd_brain.config import chain_of_bases, read_yaml
 from okd_brain.messages import UserError, offer
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -83,8 +84,9 @@ def read_study(path, hparams_folder):
         before.
     """
     path = Path(path)
-    tree = _tree(path)
-    metrics = tree.get("metrics")
+    chain = [tree for _, tree in chain_of_bases(path, _read)]
+    tree = chain[-1]
+    metrics = ChainMap(*reversed(chain)).get("metrics")
     if not (
         isinstance(metrics, list)
         and metrics
@@ -94,7 +96,7 @@ def read_study(path, hparams_folder):
             f"{path}: metrics is {metrics!r}, but it must be a list of names "
             "such as [pesq, csig]."
         )
-    common = tree["options"]
+    common = ChainMap(*(one["options"] for one in reversed(chain)))
     entries = []
     for section in ("preparations", "methods"):
         described = _mapping(path, section, tree.get(section))
@@ -118,31 +120,14 @@ def read_study(path, hparams_folder):
     return Study(path.stem, metrics, entries)
 
 
-def _tree(path, above=()):
-    """Return a study's content, metrics and options of its base beneath."""
+def _read(path):
+    """Return a study's content; its options are a mapping."""
     if not path.is_file():
-        of = f"{above[0]}: its base: " if above else ""
-        raise UserError(
-            f"{of}There is no file {path}; a study's YAML is expected."
-        )
+        raise UserError(f"There is no file {path}; a study's YAML is expected.")
     tree = _mapping(path, "the file", read_yaml(path, "safe"))
     known = ["base", "metrics", "options", "preparations", "methods"]
     _refuse_unknown(path, "the file", tree, known)
-    options = _mapping(path, "options", tree.get("options"))
-    base = tree.get("base")
-    if base is None:
-        return {**tree, "options": options}
-    if not isinstance(base, str) or path in above:
-        raise UserError(
-            f"{path}: its base is {base!r}, but it must be the name of another "
-            "study."
-        )
-    beneath = _tree(path.parent / base, (path, *above))
-    return {
-        "metrics": beneath.get("metrics"),
-        **tree,
-        "options": {**beneath["options"], **options},
-    }
+    return {**tree, "options": _mapping(path, "options", tree.get("options"))}
 
 
 def _entry(path, name, value, section, common, hparams_folder):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -527,15 +528,11 @@ class RunningMeans:
 
     def summary(self):
         """Return the means over all processes as plain floats, by name."""
-        parts = gather(self._floats())
-        totals = {
-            name: [
-                sum(of.get(name, 0) for of in part)
-                for part in zip(*parts, strict=True)
-            ]
-            for name in dict.fromkeys(n for sums, _ in parts for n in sums)
-        }
+        sums, counts = Counter(), Counter()
+        for some, of in gather(self._floats()):
+            sums.update(some)
+            counts.update(of)
         return {
-            name: total / count if count else math.nan
-            for name, (total, count) in totals.items()
+            name: total / counts[name] if counts[name] else math.nan
+            for name, total in sums.items()
         }

@@ -65,8 +65,16 @@ def test_metrics_and_options_of_a_base(read, tmp_path):
         (STUDY, "3: 4", "the key 3, not a name"),
         ("[pesq, csig]", "[pesq, 3]", r"metrics is \['pesq', 3\], but"),
         (STUDY, "metrics: [pesq]", "has no methods, but it needs one"),
-        ("metrics:", "base: tiny.yaml\nmetrics:", "base is 'tiny.yaml', but"),
-        ("metrics:", "base: 3\nmetrics:", "base is 3, but it must be the name"),
+        (
+            "metrics:",
+            "base: tiny.yaml\nmetrics:",
+            "its base tiny.yaml leads back to it",
+        ),
+        (
+            "metrics:",
+            "base: 3\nmetrics:",
+            "its base is 3, must be the name of a file",
+        ),
         ("metrics:", "base: none.yaml\nmetrics:", "base: There is no .*none"),
         ("methods:", "method:", "key 'method'; did you mean 'methods'"),
         ("paper:", "papers:", "key 'papers'; did you mean 'paper'"),
